@@ -1,0 +1,165 @@
+/**
+ * Every limit and every other number an operator may turn, in one table: name, default, unit and
+ * what happens at the limit. A setting `section.nameUnit` can be overridden by the environment
+ * variable `PACKHORSE_SECTION_NAME_UNIT` (for example `PACKHORSE_HTTP_MAX_HEADER_BYTES`).
+ * The unit is the last word of the name.
+ */
+interface Definition {
+  readonly default: number;
+  readonly doc: string;
+}
+
+const setting = (defaultValue: number, doc: string): Definition => ({ default: defaultValue, doc });
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+const second = 1000;
+const minute = 60 * second;
+
+export const settingDefinitions = {
+  actor: {
+    mailboxMessages: setting(
+      1024,
+      'Messages that may wait for one actor; past it a call is answered `unavailable`.',
+    ),
+    callTimeoutMs: setting(
+      30 * second,
+      'How long a call waits for its answer when it names no deadline of its own.',
+    ),
+  },
+  wire: {
+    maxCommands: setting(100_000, 'Ref updates in one push; past it the push is refused.'),
+    maxWants: setting(200_000, 'Wants in one fetch; past it the fetch is refused.'),
+    maxHaves: setting(200_000, 'Haves in one fetch request; past it the fetch is refused.'),
+    maxArgumentLines: setting(100_000, 'Lines in one protocol v2 command; past it the command is refused.'),
+    maxRefPrefixes: setting(
+      65_536,
+      'ref-prefix lines that are looked at; with more, all refs are listed, as git does.',
+    ),
+    maxReadyWalkCommits: setting(
+      20_000,
+      'Commits walked to decide whether a negotiation can stop; past it it goes on.',
+    ),
+    keepAliveMs: setting(
+      5 * second,
+      'Silence after which a running fetch or push sends a keep-alive packet.',
+    ),
+  },
+  git: {
+    readersPerRepository: setting(3, 'Reader agents in one repository pool.'),
+    poolIdleMs: setting(2 * minute, 'How long an unused repository stays open.'),
+    objectCacheBytes: setting(64 * MiB, 'Memory for parsed objects, shared by all repositories of a node.'),
+    objectCacheMaxEntryBytes: setting(1 * MiB, 'Objects larger than this are never cached.'),
+    maxPackBytes: setting(10 * GiB, 'Size of one pushed pack; past it the push is refused.'),
+    maxPackProducers: setting(8, '`git pack-objects` processes at once on a node; further fetches wait.'),
+    maxPackProducerQueue: setting(
+      256,
+      'Fetches that may wait for a producer; past it the answer is `unavailable`.',
+    ),
+    maxIndexers: setting(8, 'Pushes indexed at once on a node; further pushes wait.'),
+    maxIndexerQueue: setting(
+      256,
+      'Pushes that may wait for an indexer; past it the answer is `unavailable`.',
+    ),
+    quarantineGraceMs: setting(60 * minute, 'Age after which a quarantine that nobody owns is removed.'),
+    gitTimeoutMs: setting(60 * minute, 'Longest run of one git process; past it the process is stopped.'),
+    blobChunkBytes: setting(64 * KiB, 'Size of the chunks in which a blob is streamed.'),
+    maxDiffFiles: setting(300, 'Files rendered in one diff; the rest is counted and named as left out.'),
+    maxDiffLines: setting(20_000, 'Lines rendered in one diff; the rest is counted and named as left out.'),
+    maxHistoryPage: setting(200, 'Commits in one page of history.'),
+  },
+  http: {
+    maxHeaderBytes: setting(32 * KiB, 'Size of the request header; past it the answer is 431.'),
+    maxConnections: setting(10_000, 'Open HTTP connections; past it new ones are closed.'),
+    headersTimeoutMs: setting(30 * second, 'How long a client may take to send its request header.'),
+    idleTimeoutMs: setting(75 * second, 'How long a connection may rest between requests.'),
+    stallTimeoutMs: setting(5 * minute, 'How long a running request may move no byte in either direction.'),
+    maxJsonBodyBytes: setting(1 * MiB, 'Body of a GraphQL or form request; past it the answer is 413.'),
+  },
+  ssh: {
+    maxConnections: setting(2_000, 'Open SSH connections; past it new ones are closed.'),
+    maxConnectionsPerAddress: setting(
+      100,
+      'Open SSH connections of one address; past it new ones are closed.',
+    ),
+    maxSessionsPerConnection: setting(10, 'Channels on one SSH connection; past it a channel is refused.'),
+    maxAuthAttempts: setting(6, 'Failed authentication attempts after which a connection is closed.'),
+    loginTimeoutMs: setting(60 * second, 'How long a client may take to authenticate.'),
+    stallTimeoutMs: setting(5 * minute, 'How long a running command may move no byte in either direction.'),
+  },
+  accounts: {
+    maxConcurrentHashes: setting(2, 'Password hashes computed at once (each needs `passwordMemoryBytes`).'),
+    maxQueuedHashes: setting(64, 'Password checks that may wait; past it the answer is `unavailable`.'),
+    passwordMemoryBytes: setting(19 * MiB, 'Memory cost of argon2id (OWASP password storage cheat sheet).'),
+    verifiedSecretCacheMs: setting(
+      60 * second,
+      'How long a verified token or password is trusted without asking the database.',
+    ),
+    verifiedSecretCacheEntries: setting(10_000, 'Verified tokens and passwords that are remembered.'),
+    sessionMs: setting(30 * 24 * 60 * minute, 'How long a web session lasts.'),
+    maxFailedLogins: setting(
+      20,
+      'Failed passwords per login and address within `failedLoginWindowMs`; past it the answer is `resource_exhausted`.',
+    ),
+    failedLoginWindowMs: setting(5 * minute, 'The window in which failed logins are counted.'),
+  },
+  database: {
+    poolConnections: setting(10, 'Connections to PostgreSQL.'),
+    connectTimeoutMs: setting(10 * second, 'How long a connection attempt to PostgreSQL may take.'),
+  },
+  graphql: {
+    maxDepth: setting(12, 'Nesting of a GraphQL query; past it the query is refused.'),
+    maxPageItems: setting(100, 'Items in one page of a list.'),
+  },
+  web: {
+    maxRenderedBlobBytes: setting(
+      512 * KiB,
+      'Larger files are offered as raw download instead of being rendered.',
+    ),
+    maxReadmeBytes: setting(256 * KiB, 'Larger READMEs are not rendered below the tree.'),
+    maxTreeEntries: setting(1_000, 'Entries of one directory page; the rest is on further pages.'),
+    pageItems: setting(30, 'Items on a page of a list.'),
+  },
+  node: {
+    drainTimeoutMs: setting(30 * second, 'How long SIGTERM waits for running sessions.'),
+    loopDelayAlarmMs: setting(250, 'Event loop delay (p99 over 10 s) above which a warning is logged.'),
+    maxGitSessions: setting(512, 'Git sessions at once on a node; past it the answer is `unavailable`.'),
+    maxGitSessionsPerAddress: setting(
+      128,
+      'Git sessions at once of one address; past it the answer is `unavailable`.',
+    ),
+  },
+} as const satisfies Record<string, Record<string, Definition>>;
+
+type Definitions = typeof settingDefinitions;
+
+/** All settings, by section. A room takes only its section. */
+export type Settings = {
+  readonly [Section in keyof Definitions]: { readonly [Name in keyof Definitions[Section]]: number };
+};
+
+function variableName(section: string, name: string): string {
+  return `PACKHORSE_${section}_${name.replace(/[A-Z]/g, (letter) => `_${letter}`)}`.toUpperCase();
+}
+
+/**
+ * The settings in force: defaults, overridden by `environment`.
+ * Throws a RangeError naming the variable whose value is not a whole number of 0 or more.
+ */
+export function readSettings(environment: Readonly<Record<string, string | undefined>> = {}): Settings {
+  const sections = Object.entries(settingDefinitions).map(([section, definitions]) => {
+    const values = Object.entries<Definition>(definitions).map(([name, definition]) => {
+      const variable = variableName(section, name);
+      const text = environment[variable];
+      if (text === undefined || text === '') return [name, definition.default];
+      const value = Number(text);
+      if (!Number.isSafeInteger(value) || value < 0) {
+        throw new RangeError(`${variable} must be a whole number of 0 or more, but is "${text}".`);
+      }
+      return [name, value];
+    });
+    return [section, Object.fromEntries(values)];
+  });
+  return Object.fromEntries(sections) as Settings;
+}

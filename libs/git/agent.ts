@@ -1,0 +1,35 @@
+import type { Oid } from '#base';
+import type { ReceivePackRepository, UploadPackRepository } from '#wire';
+import type { CreateCommitRequest, RepositoryReader } from './reader.ts';
+
+/** Facts about a repository on disk, for pages and operators. */
+export interface RepositoryFacts {
+  readonly generation: number;
+  readonly sizeBytes: number;
+  readonly packs: number;
+  readonly looseObjects: number;
+  readonly refs: number;
+  readonly objectFormat: 'sha1' | 'sha256';
+}
+
+/** The address of one repository's pool: what gateway and doors hold. Cheap to obtain; the pool opens on first use and closes when idle. */
+export interface RepositoryAgent extends RepositoryReader {
+  /** Several reads in one turn of one reader: they all see the same refs. */
+  transaction<Result>(work: (reader: RepositoryReader) => Promise<Result>): Promise<Result>;
+  /** Builds trees and a commit from changes and moves a ref to it. Throws `aborted` when the ref moved meanwhile. */
+  createCommit(request: CreateCommitRequest): Promise<Oid>;
+  /** Names another default branch (HEAD), which may be unborn. */
+  setHead(ref: string): Promise<void>;
+  facts(): Promise<RepositoryFacts>;
+  /** `git fsck` and the integrity of refs; returns what is wrong, one sentence each. */
+  verify(): Promise<readonly string[]>;
+  /** The protocol's view for fetches. `actor` is the login, for reflogs and limits. */
+  uploadPack(): Promise<UploadPackRepository>;
+  receivePack(pusher: Pusher): Promise<ReceivePackRepository>;
+}
+
+/** Who pushes, for reflog entries and events. */
+export interface Pusher {
+  readonly name: string;
+  readonly email: string;
+}

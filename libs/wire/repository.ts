@@ -1,0 +1,175 @@
+import type { ByteStream, ObjectFormat, Oid } from '#base';
+
+/**
+ * What the protocol needs of a repository. `wire` does no I/O: `git` implements these interfaces
+ * and `gateway` connects the two.
+ */
+
+export interface Ref {
+  /** Full name, such as `refs/heads/main`. */
+  readonly name: string;
+  /** The object it names (for a symbolic ref: what its target names). */
+  readonly oid: Oid;
+  /** For an annotated tag: the object that it finally peels to. */
+  readonly peeled?: Oid;
+  /** For a symbolic ref: the full name of its target. */
+  readonly symref?: string;
+}
+
+/** HEAD of a bare repository; `oid` is absent while the branch is unborn. */
+export interface Head {
+  readonly oid?: Oid;
+  /** Absent when HEAD is detached. */
+  readonly symref?: string;
+}
+
+/** All refs at one moment. Immutable: encoders may remember what they made of it by identity. */
+export interface RefSnapshot {
+  /** Grows with every accepted ref transaction. */
+  readonly generation: number;
+  readonly head: Head;
+  /** Everything below `refs/` that is not broken, sorted by the bytes of its name; HEAD is not among them. */
+  readonly refs: readonly Ref[];
+  get(name: string): Ref | undefined;
+  /** The refs whose name starts with `prefix` (a plain string prefix, as in `ref-prefix`). */
+  withPrefix(prefix: string): readonly Ref[];
+  /** True when HEAD or some ref names `oid` or peels to it. */
+  namesObject(oid: Oid): boolean;
+}
+
+/** What the ancestry walks of negotiation and shallow computation need of a commit. */
+export interface CommitNode {
+  readonly parents: readonly Oid[];
+  readonly committerTimeSeconds: number;
+}
+
+export interface UploadPackPolicy {
+  readonly allowFilter: boolean;
+  readonly allowTipSha1InWant: boolean;
+  readonly allowReachableSha1InWant: boolean;
+  readonly allowAnySha1InWant: boolean;
+  /** Full names or prefixes of refs that are not shown (git-config, transfer.hideRefs); empty by default. */
+  readonly hiddenRefs: readonly string[];
+}
+
+/** Everything that decides the bytes of a pack, and nothing else (no identity): also a cache key. */
+export interface PackRequest {
+  readonly wants: readonly Oid[];
+  /** Objects that both sides have. */
+  readonly haves: readonly Oid[];
+  /** Commits whose parents the client lacks (from `shallow` lines), minus those being unshallowed. */
+  readonly clientShallows: readonly Oid[];
+  /** Commits at which this request cuts history off; only with a deepen option. */
+  readonly newShallows: readonly Oid[];
+  /** Commits that the client had as shallow and gets the parents of now. */
+  readonly unshallows: readonly Oid[];
+  readonly thinPack: boolean;
+  readonly ofsDelta: boolean;
+  readonly includeTag: boolean;
+  /** A checked object filter spec (git-rev-list, --filter). */
+  readonly filter?: string;
+  readonly progress: boolean;
+}
+
+export interface PackPart {
+  /** `data`: bytes of the pack. `progress`: text for the user, possibly with carriage returns. */
+  readonly kind: 'data' | 'progress';
+  readonly bytes: Uint8Array;
+}
+
+/** Which commits a shallow request ends at (git-rev-list, --shallow-since / --shallow-exclude; depth as in gitprotocol-v2). */
+export type Deepen =
+  | { readonly kind: 'depth'; readonly depth: number; readonly relative: boolean }
+  | { readonly kind: 'rev-list'; readonly sinceSeconds?: number; readonly notRefs: readonly string[] };
+
+export interface UploadPackRepository {
+  readonly objectFormat: ObjectFormat;
+  readonly uploadPolicy: UploadPackPolicy;
+  refs(): Promise<RefSnapshot>;
+  /** Those of `oids` that exist, whatever their kind. */
+  existing(oids: readonly Oid[]): Promise<ReadonlySet<Oid>>;
+  /** undefined when `oid` does not exist; a tag is peeled; undefined for trees and blobs. */
+  commitNode(oid: Oid): Promise<CommitNode | undefined>;
+  /** The repository's own shallow commits (gitrepository-layout, `shallow`). */
+  shallows(): Promise<ReadonlySet<Oid>>;
+  /** The boundary of everything reachable from `wants` under `deepen` of kind rev-list. */
+  shallowBoundary(
+    wants: readonly Oid[],
+    deepen: Extract<Deepen, { kind: 'rev-list' }>,
+  ): Promise<readonly Oid[]>;
+  /** True when every one of `oids` is reachable from some ref that is not hidden. */
+  reachable(oids: readonly Oid[]): Promise<boolean>;
+  /** Produces the pack. Aborting `signal`, or leaving the loop, stops the producer. */
+  pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart>;
+}
+
+export interface ReceivePackPolicy {
+  readonly denyNonFastForwards: boolean;
+  readonly denyDeletes: boolean;
+  /** Refuse to delete the branch that HEAD names. */
+  readonly denyDeleteCurrent: boolean;
+  /** For repositories with a work tree: refuse to update the branch that is checked out. */
+  readonly denyUpdateCurrent: boolean;
+  readonly advertiseAtomic: boolean;
+  readonly advertisePushOptions: boolean;
+  readonly hiddenRefs: readonly string[];
+  readonly maxPackBytes: number;
+  readonly maxCommands: number;
+}
+
+/** One line of a push: create (old is zero), update, or delete (new is zero). */
+export interface RefCommand {
+  readonly name: string;
+  readonly oldOid: Oid;
+  readonly newOid: Oid;
+}
+
+/** What became of one command; the reason is what `git push` prints in brackets. */
+export type CommandResult =
+  | { readonly name: string; readonly status: 'ok' }
+  | { readonly name: string; readonly status: 'rejected'; readonly reason: string };
+
+export interface ReceivePackRepository {
+  readonly objectFormat: ObjectFormat;
+  readonly receivePolicy: ReceivePackPolicy;
+  refs(): Promise<RefSnapshot>;
+  /** Tips of repositories that this one borrows objects from, advertised as `.have`. */
+  alternateTips(): Promise<readonly Oid[]>;
+  /** Starts a push. Nothing is visible to anyone else before `commit`; disposing forgets everything. */
+  openQuarantine(signal: AbortSignal): Promise<Quarantine>;
+}
+
+export interface ReceiveOptions {
+  readonly maxPackBytes: number;
+  /** Called with text for the user while the pack is indexed; undefined for a quiet push. */
+  readonly onProgress?: (text: Uint8Array) => void;
+  /** Commits announced as `shallow` by the pushing client. */
+  readonly clientShallows: readonly Oid[];
+}
+
+/** Where a push's objects wait until the push is accepted. */
+export interface Quarantine extends AsyncDisposable {
+  /**
+   * Pipes a pack, as it arrives, into the indexer. Throws `invalid_argument` for a truncated,
+   * corrupt or fsck-failing pack and `resource_exhausted` for one over the limit or a full disk;
+   * the message is what the client prints after `unpack`.
+   */
+  receive(pack: ByteStream, options: ReceiveOptions): Promise<void>;
+  /** Those of `tips` from which some object cannot be reached, counting the quarantine and everything already reachable. */
+  disconnected(tips: readonly Oid[]): Promise<ReadonlySet<Oid>>;
+  /** What `oid` is, looking into the quarantine too; undefined when it does not exist. */
+  kindOf(oid: Oid): Promise<'commit' | 'tree' | 'blob' | 'tag' | undefined>;
+  /** True when `ancestor` is reachable from `descendant`, looking into the quarantine too. */
+  isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean>;
+  /**
+   * Makes the objects durable and visible, then runs one ref transaction with compare-and-swap on
+   * every old value. Results are in the order of `commands`; with `atomic`, all or none are `ok`.
+   */
+  commit(commands: readonly RefCommand[], options: CommitOptions): Promise<readonly CommandResult[]>;
+}
+
+export interface CommitOptions {
+  readonly atomic: boolean;
+  /** Structured, never concatenated into anything. */
+  readonly pushOptions: readonly string[];
+}
