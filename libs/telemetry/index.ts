@@ -1,1 +1,3 @@
-export {};
+export * from './log.ts';
+export * from './loop-delay.ts';
+export * from './metrics.ts';
