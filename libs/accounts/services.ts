@@ -97,6 +97,8 @@ export interface Sessions {
 }
 
 export interface CreateRepository {
+  /** Opaque (`randomId`), chosen before: the directory exists before the record does. */
+  readonly id: string;
   readonly ownerLogin: string;
   readonly name: string;
   readonly description: string;
@@ -117,7 +119,7 @@ export interface Repositories {
     name: string,
     action: RepositoryAction,
   ): Promise<RepositoryRecord>;
-  /** Who may create below `ownerLogin`: that user, or an administrator. Returns the new record (with a new opaque id). */
+  /** Who may create below `ownerLogin`: that user, or an administrator. Throws `already_exists` when the name is taken. */
   create(identity: Identity, input: CreateRepository): Promise<RepositoryRecord>;
   /** What `identity` may see, by owner and name; `after` is `OWNER/NAME`. */
   list(

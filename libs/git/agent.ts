@@ -21,6 +21,8 @@ export interface RepositoryAgent extends RepositoryReader {
   /** Names another default branch (HEAD), which may be unborn. */
   setHead(ref: string): Promise<void>;
   facts(): Promise<RepositoryFacts>;
+  /** The last value of a key in the repository's own Git configuration, such as `http.receivepack`; undefined when unset. */
+  configValue(key: string): Promise<string | undefined>;
   /** `git fsck` and the integrity of refs; returns what is wrong, one sentence each. */
   verify(): Promise<readonly string[]>;
   /** The protocol's view for fetches. `actor` is the login, for reflogs and limits. */

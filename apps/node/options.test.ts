@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hasCode } from '#base';
+import { readOptions } from './options.ts';
+
+test('a flag wins over its variable, and the variable over the default', () => {
+  assert.equal(readOptions({ httpPort: '1' }, { PACKHORSE_HTTP_PORT: '2' }).httpPort, 1);
+  assert.equal(readOptions({}, { PACKHORSE_HTTP_PORT: '2' }).httpPort, 2);
+  assert.equal(readOptions({}, {}).httpPort, 3000);
+});
+
+test('the region of Fly.io is used unless another one is named', () => {
+  assert.equal(readOptions({}, { FLY_REGION: 'fra' }).region, 'fra');
+  assert.equal(readOptions({ region: 'iad' }, { FLY_REGION: 'fra' }).region, 'iad');
+});
+
+test('a wrong value is refused with the name of its flag', () => {
+  for (const flags of [
+    { httpPort: 'many' },
+    { sshPort: '70000' },
+    { httpPort: '' },
+    { logLevel: 'loud' },
+    { anonymousPush: true },
+  ]) {
+    assert.throws(
+      () => readOptions(flags, {}),
+      (thrown) => hasCode(thrown, 'invalid_argument') && /--/.test(thrown.message),
+      JSON.stringify(flags),
+    );
+  }
+});

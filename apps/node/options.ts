@@ -1,0 +1,157 @@
+import { PackhorseError } from '#base';
+import type { LogLevel } from '#telemetry';
+
+/** How one node is started: every option is also an environment variable. */
+export interface NodeOptions {
+  /** Everything a node keeps: volume, embedded database, host keys. */
+  readonly dataDir: string;
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly httpPort: number;
+  readonly sshPort: number;
+  readonly nodeName: string;
+  readonly region: string;
+  /** Without it the embedded PostgreSQL in the data directory is used. */
+  readonly databaseUrl: string | undefined;
+  /** Serves the repositories below this directory as they are, without accounts. */
+  readonly root: string | undefined;
+  readonly anonymousPush: boolean;
+  /** With `root`: who may come in over SSH; without it the SSH door stays closed. */
+  readonly authorizedKeys: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+interface OptionDefinition {
+  /** As commander writes it. */
+  readonly flags: string;
+  readonly variable: string;
+  readonly fallback: string | undefined;
+  readonly description: string;
+}
+
+/** The table behind `packhorse serve --help`, the environment variables and docs/operations.md. */
+export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDefinition } = {
+  dataDir: {
+    flags: '--data-dir <dir>',
+    variable: 'PACKHORSE_DATA_DIR',
+    fallback: './data',
+    description: 'directory for repositories, embedded database and host keys',
+  },
+  host: {
+    flags: '--host <host>',
+    variable: 'PACKHORSE_HOST',
+    fallback: '127.0.0.1',
+    description: 'address to listen on',
+  },
+  httpPort: {
+    flags: '--http-port <n>',
+    variable: 'PACKHORSE_HTTP_PORT',
+    fallback: '3000',
+    description: 'HTTP port; 0 picks a free one',
+  },
+  sshPort: {
+    flags: '--ssh-port <n>',
+    variable: 'PACKHORSE_SSH_PORT',
+    fallback: '2222',
+    description: 'SSH port; 0 picks a free one',
+  },
+  nodeName: {
+    flags: '--node-name <name>',
+    variable: 'PACKHORSE_NODE_NAME',
+    fallback: 'node-1',
+    description: 'name of this node',
+  },
+  region: {
+    flags: '--region <region>',
+    variable: 'PACKHORSE_REGION',
+    fallback: 'local',
+    description: 'region of this node (FLY_REGION is used when set)',
+  },
+  databaseUrl: {
+    flags: '--database-url <url>',
+    variable: 'PACKHORSE_DATABASE_URL',
+    fallback: undefined,
+    description: 'PostgreSQL; without it an embedded one is started in the data directory',
+  },
+  root: {
+    flags: '--root <dir>',
+    variable: 'PACKHORSE_ROOT',
+    fallback: undefined,
+    description: 'serve the repositories below this directory as they are, without accounts',
+  },
+  anonymousPush: {
+    flags: '--anonymous-push',
+    variable: 'PACKHORSE_ANONYMOUS_PUSH',
+    fallback: 'false',
+    description: 'with --root: let everyone push over HTTP',
+  },
+  authorizedKeys: {
+    flags: '--authorized-keys <file>',
+    variable: 'PACKHORSE_AUTHORIZED_KEYS',
+    fallback: undefined,
+    description: 'with --root: open the SSH door for the keys in this file',
+  },
+  logLevel: {
+    flags: '--log-level <level>',
+    variable: 'PACKHORSE_LOG_LEVEL',
+    fallback: 'info',
+    description: 'debug, info, warn, error or silent',
+  },
+};
+
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+function port(text: string, flag: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isInteger(value) || value < 0 || value > 65_535) {
+    throw new PackhorseError('invalid_argument', `${flag} must be a port number from 0 to 65535.`);
+  }
+  return value;
+}
+
+function logLevel(text: string): LogLevel {
+  const level = logLevels.find((known) => known === text);
+  if (level === undefined)
+    throw new PackhorseError('invalid_argument', `--log-level must be one of ${logLevels.join(', ')}.`);
+  return level;
+}
+
+/**
+ * Options in force: a given flag, else its environment variable, else the default.
+ * Throws `invalid_argument` with a sentence that names the flag.
+ */
+export function readOptions(
+  flags: Readonly<Partial<Record<keyof NodeOptions, string | boolean>>>,
+  environment: Readonly<Record<string, string | undefined>>,
+): NodeOptions {
+  const text = (name: keyof NodeOptions): string | undefined => {
+    const flag = flags[name];
+    if (flag !== undefined) return String(flag);
+    const variable = environment[optionDefinitions[name].variable];
+    if (variable !== undefined && variable !== '') return variable;
+    return name === 'region'
+      ? (environment['FLY_REGION'] ?? optionDefinitions.region.fallback)
+      : optionDefinitions[name].fallback;
+  };
+  const required = (name: keyof NodeOptions): string => text(name) ?? '';
+  const options: NodeOptions = {
+    dataDir: required('dataDir'),
+    host: required('host'),
+    httpPort: port(required('httpPort'), '--http-port'),
+    sshPort: port(required('sshPort'), '--ssh-port'),
+    nodeName: required('nodeName'),
+    region: required('region'),
+    databaseUrl: text('databaseUrl'),
+    root: text('root'),
+    anonymousPush: ['true', '1', 'yes'].includes(required('anonymousPush')),
+    authorizedKeys: text('authorizedKeys'),
+    logLevel: logLevel(required('logLevel')),
+  };
+  if (options.root === undefined && (options.anonymousPush || options.authorizedKeys !== undefined)) {
+    throw new PackhorseError(
+      'invalid_argument',
+      '--anonymous-push and --authorized-keys only go with --root.',
+    );
+  }
+  return options;
+}

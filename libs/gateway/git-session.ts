@@ -1,0 +1,87 @@
+import { toPackhorseError, type Clock, type Log, type Settings } from '#base';
+import type { RepositoryAgent, Pusher } from '#git';
+import type { Metrics } from '#telemetry';
+import {
+  advertiseReceivePack,
+  advertiseUploadPack,
+  serveReceivePack,
+  serveUploadPack,
+  type Conversation,
+  type WireOptions,
+} from '#wire';
+import type { GitRequest, GitSession } from './gateway.ts';
+
+/** What every session on this node shares. */
+export interface SessionContext {
+  readonly settings: Settings['wire'];
+  /** The `agent` capability that clients see. */
+  readonly agentName: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Connects the protocol to the agent of one repository, for one request, and measures it. */
+export class AgentSession implements GitSession {
+  readonly #request: GitRequest;
+  readonly #agent: RepositoryAgent;
+  readonly #context: SessionContext;
+  readonly #leave: () => void;
+  readonly #startedMs: number;
+  #outcome = 'ok';
+
+  constructor(request: GitRequest, agent: RepositoryAgent, context: SessionContext, leave: () => void) {
+    this.#request = request;
+    this.#agent = agent;
+    this.#context = context;
+    this.#leave = leave;
+    this.#startedMs = context.clock.nowMs();
+    context.metrics.gitSessionsRunning.inc({ service: request.service });
+  }
+
+  async advertise(conversation: Conversation): Promise<void> {
+    await this.#run(async (options) => {
+      if (this.#request.service === 'upload-pack') {
+        await advertiseUploadPack(await this.#agent.uploadPack(), conversation, options);
+      } else {
+        await advertiseReceivePack(await this.#agent.receivePack(this.#pusher()), conversation, options);
+      }
+    });
+  }
+
+  async serve(conversation: Conversation): Promise<void> {
+    await this.#run(async (options) => {
+      if (this.#request.service === 'upload-pack') {
+        await serveUploadPack(await this.#agent.uploadPack(), conversation, options);
+      } else {
+        await serveReceivePack(await this.#agent.receivePack(this.#pusher()), conversation, options);
+      }
+    });
+  }
+
+  async #run(work: (options: WireOptions) => Promise<void>): Promise<void> {
+    const { settings, agentName, clock, log } = this.#context;
+    try {
+      await work({ settings, agent: agentName, clock, log });
+    } catch (thrown) {
+      this.#outcome = toPackhorseError(thrown).code;
+      throw thrown;
+    }
+  }
+
+  #pusher(): Pusher {
+    const { identity, remoteAddress } = this.#request;
+    return identity.kind === 'user'
+      ? { name: identity.login, email: identity.email }
+      : { name: 'anonymous', email: `anonymous@${remoteAddress}` };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { service, transport } = this.#request;
+    const { clock, metrics } = this.#context;
+    this.#leave();
+    metrics.gitSessionsRunning.dec({ service });
+    metrics.gitSessions.inc({ service, transport, outcome: this.#outcome });
+    metrics.gitSessionSeconds.observe({ service, transport }, (clock.nowMs() - this.#startedMs) / 1000);
+  }
+}
