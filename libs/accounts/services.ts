@@ -119,6 +119,8 @@ export interface Repositories {
     name: string,
     action: RepositoryAction,
   ): Promise<RepositoryRecord>;
+  /** Throws what `create` would throw for this person and name, before anything is made on disk. */
+  checkCreate(identity: Identity, ownerLogin: string, name: string): Promise<void>;
   /** Who may create below `ownerLogin`: that user, or an administrator. Throws `already_exists` when the name is taken. */
   create(identity: Identity, input: CreateRepository): Promise<RepositoryRecord>;
   /** What `identity` may see, by owner and name; `after` is `OWNER/NAME`. */
