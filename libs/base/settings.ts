@@ -27,6 +27,15 @@ export const settingDefinitions = {
       30 * second,
       'How long a call waits for its answer when it names no deadline of its own.',
     ),
+    startTimeoutMs: setting(30 * second, 'How long an actor may take to start; past it that is a crash.'),
+    shutdownTimeoutMs: setting(5 * second, 'How long a stopping actor is waited for before it is killed.'),
+    maxChildren: setting(
+      1_000_000,
+      'Children of one dynamic supervisor; past it asking for one more is answered `unavailable`.',
+    ),
+    maxRestarts: setting(3, 'Restarts within `restartWindowMs`; past it a supervisor gives up.'),
+    restartWindowMs: setting(5 * second, 'The window in which restarts are counted.'),
+    sliceTurns: setting(256, 'Messages handled before the event loop gets a chance to do its other work.'),
   },
   wire: {
     maxCommands: setting(100_000, 'Ref updates in one push; past it the push is refused.'),
@@ -107,10 +116,41 @@ export const settingDefinitions = {
   database: {
     poolConnections: setting(10, 'Connections to PostgreSQL.'),
     connectTimeoutMs: setting(10 * second, 'How long a connection attempt to PostgreSQL may take.'),
+    poolIdleMs: setting(60 * second, 'How long an unused connection to PostgreSQL stays open.'),
+    statementTimeoutMs: setting(
+      30 * second,
+      'Longest run of one statement or transaction; past it the answer is `deadline_exceeded`.',
+    ),
+    startTimeoutMs: setting(
+      60 * second,
+      'How long the start waits for PostgreSQL to answer, and for another node to finish migrating it.',
+    ),
+    stopTimeoutMs: setting(
+      20 * second,
+      'How long an embedded PostgreSQL may take to shut down before it is pressed harder.',
+    ),
+    ownerTimeoutMs: setting(
+      10 * second,
+      'How long a starting server waits for another one on the same data directory to let go of the database.',
+    ),
   },
   graphql: {
     maxDepth: setting(12, 'Nesting of a GraphQL query; past it the query is refused.'),
     maxPageItems: setting(100, 'Items in one page of a list.'),
+    maxTokens: setting(5_000, 'Lexical tokens of a query; past it the query is refused.'),
+    maxCost: setting(
+      20_000,
+      'Cost of a query (fields times page sizes, dear fields more); past it the query is refused.',
+    ),
+    maxBlobTextBytes: setting(1 * MiB, 'Larger files have no text in an answer.'),
+    maxRunningJobs: setting(16, 'Imports and verifications at once; past it the answer is `unavailable`.'),
+    maxRunningJobsPerUser: setting(
+      4,
+      'Imports and verifications at once of one user; past it the answer is `unavailable`.',
+    ),
+    maxJobs: setting(1_000, 'Jobs that are remembered; past it the oldest finished ones are forgotten.'),
+    maxJobLines: setting(500, 'Lines of progress kept of one job; older ones are dropped.'),
+    jobRetentionMs: setting(60 * minute, 'How long a finished job can still be asked for.'),
   },
   web: {
     maxRenderedBlobBytes: setting(
@@ -120,6 +160,10 @@ export const settingDefinitions = {
     maxReadmeBytes: setting(256 * KiB, 'Larger READMEs are not rendered below the tree.'),
     maxTreeEntries: setting(1_000, 'Entries of one directory page; the rest is on further pages.'),
     pageItems: setting(30, 'Items on a page of a list.'),
+    renderThreads: setting(1, 'Worker threads that render Markdown and highlight code.'),
+    maxRenderQueue: setting(64, 'Documents that may wait to be rendered; past it they are shown as plain text.'),
+    renderTimeoutMs: setting(3 * second, 'How long one document may take to render; past it it is shown as plain text.'),
+    renderIdleMs: setting(minute, 'How long an unused render thread is kept.'),
   },
   node: {
     drainTimeoutMs: setting(30 * second, 'How long SIGTERM waits for running sessions.'),

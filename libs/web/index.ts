@@ -1,1 +1,1 @@
-export {};
+export { createWeb, type Web, type WebOptions } from './web.ts';

@@ -1,0 +1,95 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PackhorseError } from '#base';
+import type { RepositoryAgent, RepositoryPools } from '#git';
+import type { GitGateway, GitRequest, GitSession } from './gateway.ts';
+import { AgentSession, type SessionContext } from './git-session.ts';
+import type { SessionLimits } from './session-limits.ts';
+
+export interface RootOptions {
+  /** Absolute path of the directory whose repositories are served. */
+  readonly root: string;
+  readonly anonymousPush: boolean;
+}
+
+const notFound = (): PackhorseError => new PackhorseError('not_found', 'There is no repository here.');
+
+/** The order in which Git looks for a repository behind a path (path.c, enter_repo). */
+const suffixes = ['/.git', '', '.git/.git', '.git'] as const;
+
+/** The gateway of `serve --root`: a plain directory tree and no accounts; each repository's own configuration decides. */
+export class RootGitGateway implements GitGateway {
+  readonly #options: RootOptions;
+  readonly #pools: RepositoryPools;
+  readonly #limits: SessionLimits;
+  readonly #context: SessionContext;
+
+  constructor(options: RootOptions, pools: RepositoryPools, limits: SessionLimits, context: SessionContext) {
+    this.#options = options;
+    this.#pools = pools;
+    this.#limits = limits;
+    this.#context = context;
+  }
+
+  async open(request: GitRequest): Promise<GitSession> {
+    const agent = await this.#locate(request.path);
+    await this.#authorise(request, agent);
+    const leave = this.#limits.enter(request.remoteAddress);
+    return new AgentSession(request, agent, this.#context, leave);
+  }
+
+  async #locate(path: string): Promise<RepositoryAgent> {
+    const segments = path.split('/').filter((segment) => segment !== '');
+    const hostile = segments.some((segment) => segment === '..' || segment === '.' || segment.includes('\0'));
+    if (segments.length === 0 || hostile) throw notFound();
+    for (const suffix of suffixes) {
+      const candidate = join(this.#options.root, ...segments) + suffix;
+      const id = await identityOf(candidate);
+      if (id !== undefined) return this.#pools.agent({ id, path: candidate, mode: 'shared' });
+    }
+    throw notFound();
+  }
+
+  /** As git http-backend does it: fetching is on and pushing off unless `http.*` of the repository says otherwise. */
+  async #authorise(request: GitRequest, agent: RepositoryAgent): Promise<void> {
+    if (request.transport === 'ssh') return;
+    const key = request.service === 'upload-pack' ? 'http.uploadpack' : 'http.receivepack';
+    const configured = parseBoolean(await agent.configValue(key));
+    const allowed = configured ?? (request.service === 'upload-pack' || this.#options.anonymousPush);
+    if (!allowed) {
+      throw new PackhorseError(
+        'permission_denied',
+        request.service === 'upload-pack'
+          ? 'Fetching from this repository over HTTP is switched off (http.uploadpack).'
+          : 'Pushing to this repository over HTTP is switched off (see http.receivepack, or --anonymous-push).',
+      );
+    }
+  }
+}
+
+function parseBoolean(value: string | undefined): boolean | undefined {
+  if (value === undefined) return undefined;
+  return !['false', 'no', 'off', '0', ''].includes(value.toLowerCase());
+}
+
+/**
+ * What tells one repository from the next at the same path: a directory that was removed and
+ * created again has another inode or birth time. undefined when it does not look like a repository.
+ */
+async function identityOf(path: string): Promise<string | undefined> {
+  try {
+    const [directory, head] = await Promise.all([stat(path, { bigint: true }), stat(join(path, 'HEAD'))]);
+    if (!directory.isDirectory() || !head.isFile()) return undefined;
+    await stat(join(path, 'objects'));
+    return `${path}:${directory.dev}:${directory.ino}:${directory.birthtimeNs}`;
+  } catch (thrown) {
+    if (isMissing(thrown)) return undefined;
+    throw new PackhorseError('unavailable', 'The repository cannot be read right now.', { cause: thrown });
+  }
+}
+
+function isMissing(thrown: unknown): boolean {
+  return (
+    thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOENT' || thrown.code === 'ENOTDIR')
+  );
+}
