@@ -1,0 +1,86 @@
+import { as, type Door, type Remote } from '#test/doors';
+import { generateRepository, type RepositoryShape } from '#test/generate';
+import { git, tryGit } from '#test/git';
+import { Packhorse, type PackhorseOptions, type Person } from '#test/packhorse';
+import { temporaryDirectory } from '#test/temporary';
+import { join } from 'node:path';
+
+/** A small history with everything in it: branches, merges, all kinds of tags, odd names, binaries. */
+export const smallShape: RepositoryShape = {
+  seed: 1,
+  commits: 300,
+  branches: 12,
+  tags: 16,
+  files: 40,
+  binaries: { count: 2, sizeBytes: 200_000 },
+};
+
+/** A repository on the server and how its owner reaches it through one door. */
+export interface Served extends Remote {
+  /** `OWNER/NAME`. */
+  readonly name: string;
+}
+
+/** A running server with one person on it: where most suites begin. */
+export class Scene implements AsyncDisposable {
+  readonly packhorse: Packhorse;
+  readonly owner: Person;
+  #repositories = 0;
+
+  private constructor(packhorse: Packhorse, owner: Person) {
+    this.packhorse = packhorse;
+    this.owner = owner;
+  }
+
+  static async start(options: PackhorseOptions = {}): Promise<Scene> {
+    const packhorse = await Packhorse.start(options);
+    return new Scene(packhorse, await packhorse.createPerson('olivia'));
+  }
+
+  /** A new, empty repository of the owner. */
+  async empty(door: Door, options: { readonly private?: boolean } = {}): Promise<Served> {
+    this.#repositories += 1;
+    const name = `${this.owner.login}/repository-${this.#repositories}`;
+    await this.packhorse.createRepository(name, options);
+    return { name, ...(await door.remote(this.packhorse, this.owner, `${name}.git`)) };
+  }
+
+  /** A new repository with everything that `source` has. */
+  async filled(door: Door, source: string, options: { readonly private?: boolean } = {}): Promise<Served> {
+    const served = await this.empty(door, options);
+    await git(['push', '--quiet', '--mirror', served.url], as(served, { cwd: source }));
+    return served;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.packhorse[Symbol.asyncDispose]();
+  }
+}
+
+/** Generates a bare repository in a temporary directory; returns its path. */
+export async function generated(shape: RepositoryShape = smallShape): Promise<string> {
+  const path = join(temporaryDirectory('generated'), 'source.git');
+  await generateRepository(path, shape);
+  return path;
+}
+
+/** Clones into a fresh directory with git's own words on what happened; returns the directory. */
+export async function clone(remote: Remote, ...args: readonly string[]): Promise<string> {
+  const path = join(temporaryDirectory('clone'), 'clone');
+  await git(['clone', '--quiet', ...args, remote.url, path], as(remote));
+  return path;
+}
+
+/** What the server advertises, `name oid` by line, HEAD and peeled tags included. */
+export async function advertised(remote: Remote): Promise<string> {
+  return git(['ls-remote', '--quiet', remote.url], as(remote));
+}
+
+/** Packet trace lines of a git command that must succeed: what really went over the wire. */
+export async function traced(args: readonly string[], remote: Remote, cwd?: string): Promise<string[]> {
+  const options = as(remote, { env: { GIT_TRACE_PACKET: '1' }, ...(cwd === undefined ? {} : { cwd }) });
+  const result = await tryGit(args, options);
+  if (result.code !== 0)
+    throw new Error(`git ${args.join(' ')} ended with ${result.code}:\n${result.stderr}`);
+  return result.stderr.split('\n').filter((line) => line.includes('packet:'));
+}
