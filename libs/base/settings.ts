@@ -50,6 +50,23 @@ export const settingDefinitions = {
       20_000,
       'Commits walked to decide whether a negotiation can stop; past it it goes on.',
     ),
+    maxDepthWalkCommits: setting(
+      5_000_000,
+      'Commits walked to find a shallow boundary; past it the fetch is refused.',
+    ),
+    maxRememberedAnswerBytes: setting(
+      32 * MiB,
+      'Encoded `ls-refs` answers kept with one ref snapshot; further forms are encoded each time.',
+    ),
+    maxPushOptions: setting(1_000, 'Push options of one push; past it the push is refused.'),
+    maxDrainBytes: setting(
+      1 * GiB,
+      'What is read of a refused push after its report, so that the client gets to read it; past it the connection is closed.',
+    ),
+    drainTimeoutMs: setting(
+      60 * second,
+      'How long the rest of a refused push is read; past it the connection is closed.',
+    ),
     keepAliveMs: setting(
       5 * second,
       'Silence after which a running fetch or push sends a keep-alive packet.',
