@@ -178,8 +178,14 @@ export const settingDefinitions = {
     maxTreeEntries: setting(1_000, 'Entries of one directory page; the rest is on further pages.'),
     pageItems: setting(30, 'Items on a page of a list.'),
     renderThreads: setting(1, 'Worker threads that render Markdown and highlight code.'),
-    maxRenderQueue: setting(64, 'Documents that may wait to be rendered; past it they are shown as plain text.'),
-    renderTimeoutMs: setting(3 * second, 'How long one document may take to render; past it it is shown as plain text.'),
+    maxRenderQueue: setting(
+      64,
+      'Documents that may wait to be rendered; past it they are shown as plain text.',
+    ),
+    renderTimeoutMs: setting(
+      3 * second,
+      'How long one document may take to render; past it it is shown as plain text.',
+    ),
     renderIdleMs: setting(minute, 'How long an unused render thread is kept.'),
   },
   node: {

@@ -48,6 +48,10 @@ export interface UploadPackPolicy {
   readonly allowTipSha1InWant: boolean;
   readonly allowReachableSha1InWant: boolean;
   readonly allowAnySha1InWant: boolean;
+  /** Protocol v2 `want-ref`; off when absent, as in Git. */
+  readonly allowRefInWant?: boolean;
+  /** Protocol v2 `sideband-all`; off when absent, as in Git. */
+  readonly allowSidebandAll?: boolean;
   /** Full names or prefixes of refs that are not shown (git-config, transfer.hideRefs); empty by default. */
   readonly hiddenRefs: readonly string[];
 }
@@ -152,7 +156,9 @@ export interface Quarantine extends AsyncDisposable {
   /**
    * Pipes a pack, as it arrives, into the indexer. Throws `invalid_argument` for a truncated,
    * corrupt or fsck-failing pack and `resource_exhausted` for one over the limit or a full disk;
-   * the message is what the client prints after `unpack`.
+   * the message is what the client prints after `unpack`. A client may keep its connection open
+   * behind the pack, so the indexer, not the end of `pack`, says when the pack is complete; the
+   * stream may then be left, even while a chunk of it is awaited.
    */
   receive(pack: ByteStream, options: ReceiveOptions): Promise<void>;
   /** Those of `tips` from which some object cannot be reached, counting the quarantine and everything already reachable. */

@@ -1,0 +1,95 @@
+import { type ObjectFormat, PackhorseError } from '#base';
+import { protocolV2Advertisement, uploadPackAdvertisement } from './advertisement.ts';
+import type { Capabilities } from './capabilities.ts';
+import { type CommandRequest, readCommand } from './commands-v2.ts';
+import { conduct } from './conduct.ts';
+import type { Conversation } from './conversation.ts';
+import { parseFetch, serveFetch } from './fetch-v2.ts';
+import { lsRefsAnswer, parseLsRefs } from './ls-refs.ts';
+import type { WireOptions } from './options.ts';
+import { PktReader } from './pkt-reader.ts';
+import type { PktWriter } from './pkt-writer.ts';
+import type { UploadPackRepository } from './repository.ts';
+import { serveUploadPackV0 } from './upload-pack-v0.ts';
+
+/**
+ * Sends what a fetching client reads first: refs in versions 0 and 1, capabilities in version 2.
+ * Rejects only with what the door has to log or with `cancelled`.
+ */
+export function advertiseUploadPack(
+  repository: UploadPackRepository,
+  conversation: Conversation,
+  options: WireOptions,
+): Promise<void> {
+  return conduct(conversation, options, async (writer) => {
+    const { uploadPolicy: policy, objectFormat } = repository;
+    const { version, stateless } = conversation;
+    const { agent } = options;
+    if (version === 2) return writer.encoded(protocolV2Advertisement(policy, objectFormat, agent));
+    const [snapshot, shallows] = await Promise.all([repository.refs(), repository.shallows()]);
+    const input = { snapshot, policy, objectFormat, agent, version, stateless, shallows };
+    return writer.encoded(...uploadPackAdvertisement(input));
+  });
+}
+
+/**
+ * Answers a fetching client: stateless, exactly one request; else the dialogue until its end.
+ * Rejects only with what the door has to log or with `cancelled`; everything else is told to the client.
+ */
+export function serveUploadPack(
+  repository: UploadPackRepository,
+  conversation: Conversation,
+  options: WireOptions,
+): Promise<void> {
+  return conduct(conversation, options, async (writer) => {
+    const reader = new PktReader(conversation.input);
+    if (conversation.version !== 2) {
+      return serveUploadPackV0(repository, conversation, reader, writer, options);
+    }
+    do {
+      const request = await readCommand(reader, options.settings.maxArgumentLines);
+      if (request === undefined) return;
+      writer.useSideband('none');
+      await serveCommand(repository, request, conversation, writer, options);
+    } while (!conversation.stateless);
+  });
+}
+
+/** Throws `invalid_argument` when the client counts on another hash than the repository has. */
+function requireObjectFormat(capabilities: Capabilities, objectFormat: ObjectFormat): void {
+  const client = capabilities.get('object-format') ?? 'sha1';
+  if (client === objectFormat) return;
+  throw new PackhorseError(
+    'invalid_argument',
+    `mismatched object format: server ${objectFormat}; client ${client}`,
+  );
+}
+
+async function serveCommand(
+  repository: UploadPackRepository,
+  request: CommandRequest,
+  conversation: Conversation,
+  writer: PktWriter,
+  options: WireOptions,
+): Promise<void> {
+  const { uploadPolicy: policy, objectFormat } = repository;
+  const { settings } = options;
+  requireObjectFormat(request.capabilities, objectFormat);
+  switch (request.command) {
+    case 'ls-refs': {
+      const lsRefs = parseLsRefs(request.arguments, settings.maxRefPrefixes);
+      const snapshot = await repository.refs();
+      const { maxRememberedAnswerBytes } = settings;
+      const answer = lsRefsAnswer(snapshot, lsRefs, policy.hiddenRefs, maxRememberedAnswerBytes);
+      for (const chunk of answer) await writer.encoded(chunk);
+      return;
+    }
+    case 'fetch': {
+      const fetch = parseFetch(request.arguments, { objectFormat, policy, settings });
+      await serveFetch(repository, fetch, conversation, writer, options);
+      return;
+    }
+    default:
+      throw new PackhorseError('invalid_argument', `invalid command '${request.command}'`);
+  }
+}
