@@ -1,4 +1,4 @@
-import { decide, type Identity, type Repositories, type RepositoryAction } from '#accounts';
+import type { Identity, Repositories, RepositoryAction } from '#accounts';
 import { PackhorseError, randomId, type Log, type Random } from '#base';
 import type { NewRepository, OpenRepository, RepositoryGateway } from './forge.ts';
 import { importRepository, type ImportPolicy } from './import.ts';
@@ -72,18 +72,9 @@ export class AccountsRepositoryGateway implements RepositoryGateway {
     source: string,
     onProgress: (text: string) => void,
   ): Promise<void> {
-    const { record, agent } = await this.open(identity, ownerLogin, name, 'write');
-    if (identity.kind !== 'user' || decide(identity, record, undefined, 'write') === 'authenticate') {
+    const { agent } = await this.open(identity, ownerLogin, name, 'write');
+    if (identity.kind !== 'user')
       throw new PackhorseError('unauthenticated', 'Sign in to import a repository.');
-    }
-    const volume = this.#locator.volume(record.placement.volumeId);
-    await importRepository({
-      identity,
-      agent,
-      source,
-      scratchDir: volume.scratchDir,
-      policy: this.#importPolicy,
-      onProgress,
-    });
+    await importRepository({ identity, agent, source, policy: this.#importPolicy, onProgress });
   }
 }
