@@ -1,4 +1,4 @@
-import { decide } from '#accounts';
+import { hasCode } from '#base';
 import type { OpenRepository } from '#gateway';
 import type { Application } from './application.ts';
 import { page, type Markup } from './layout.ts';
@@ -10,19 +10,40 @@ export class RepositoryView {
   readonly context: WebContext;
   readonly application: Application;
   readonly open: OpenRepository;
+  /** Whether the visitor may change the repository's settings. */
+  readonly mayAdminister: boolean;
 
-  constructor(context: WebContext, application: Application, open: OpenRepository) {
+  private constructor(
+    context: WebContext,
+    application: Application,
+    open: OpenRepository,
+    mayAdminister: boolean,
+  ) {
     this.context = context;
     this.application = application;
     this.open = open;
+    this.mayAdminister = mayAdminister;
+  }
+
+  /** Opens `/OWNER/NAME`. Throws what the gateway throws when the visitor may not read it. */
+  static async of(context: WebContext, application: Application): Promise<RepositoryView> {
+    const { owner = '', name = '' } = context.req.param();
+    const { identity } = context.var;
+    const open = await application.repositories.open(identity, owner, name, 'read');
+    const administers = async (): Promise<boolean> => {
+      try {
+        await application.accounts.repositories.authorise(identity, owner, name, 'admin');
+        return true;
+      } catch (thrown) {
+        if (hasCode(thrown, 'permission_denied', 'unauthenticated', 'not_found')) return false;
+        throw thrown;
+      }
+    };
+    return new RepositoryView(context, application, open, identity.kind === 'user' && (await administers()));
   }
 
   get name(): { readonly ownerLogin: string; readonly name: string } {
     return { ownerLogin: this.open.record.ownerLogin, name: this.open.record.name };
-  }
-
-  get mayAdminister(): boolean {
-    return decide(this.context.var.identity, this.open.record, undefined, 'admin') === 'allow';
   }
 
   html(

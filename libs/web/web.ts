@@ -14,6 +14,8 @@ import { createRepository, showNewRepository } from './pages/new-repository.ts';
 import { showProblem } from './pages/problem.ts';
 import { showRefs } from './pages/refs.ts';
 import { showOwner, showRepositories } from './pages/repositories.ts';
+import { changeRepository, repositoryChanges, showRepositorySettings } from './pages/repository-settings.ts';
+import { changeSettings, settingsChanges, showSettings } from './pages/settings.ts';
 import { showSignIn, signIn, signOut } from './pages/sign-in.ts';
 import { showRepository, showTree } from './pages/tree.ts';
 import { Renderer } from './render/renderer.ts';
@@ -74,20 +76,32 @@ function pages(application: Application, maxBodyBytes: number): Hono<WebEnvironm
     if (!context.res.headers.has('cache-control')) context.header('cache-control', 'private, no-cache');
   });
 
-  const view = async (context: WebContext): Promise<RepositoryView> => {
-    const { owner = '', name = '' } = context.req.param();
-    const open = await application.repositories.open(context.var.identity, owner, name, 'read');
-    return new RepositoryView(context, application, open);
-  };
+  const view = (context: WebContext): Promise<RepositoryView> => RepositoryView.of(context, application);
   app.get('/', (context) => showRepositories(context, application));
   app.get('/login', (context) => showSignIn(context));
   app.post('/login', (context) => signIn(context, application, remoteAddress(context)));
   app.post('/logout', (context) => signOut(context, application));
   app.get('/new', (context) => showNewRepository(context));
   app.post('/new', (context) => createRepository(context, application));
+  app.get('/settings', (context) => showSettings(context, application));
+  for (const [path, change] of Object.entries(settingsChanges)) {
+    app.post(`/settings/${path}`, (context) =>
+      changeSettings(context, application, change, remoteAddress(context)),
+    );
+  }
   app.get('/:owner', (context) => showOwner(context, application, context.req.param('owner')));
   app.get('/:owner/:name', async (context) => showRepository(await view(context)));
   app.get('/:owner/:name/refs', async (context) => showRefs(await view(context)));
+  app.get('/:owner/:name/settings', async (context) => showRepositorySettings(await view(context)));
+  app.post('/:owner/:name/settings', async (context) =>
+    changeRepository(await view(context), repositoryChanges.save),
+  );
+  app.post('/:owner/:name/settings/people', async (context) =>
+    changeRepository(await view(context), repositoryChanges.grant),
+  );
+  app.post('/:owner/:name/settings/delete', async (context) =>
+    changeRepository(await view(context), repositoryChanges.remove),
+  );
   app.get('/:owner/:name/tree/*', async (context) => showTree(await view(context), rest(context)));
   app.get('/:owner/:name/blob/*', async (context) => showBlob(await view(context), rest(context)));
   app.get('/:owner/:name/raw/*', async (context) => sendRaw(await view(context), rest(context)));

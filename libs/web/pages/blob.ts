@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { html, raw } from 'hono/html';
 import { PackhorseError, collect } from '#base';
 import type { BlobFields, TreeEntry } from '#git';
@@ -127,6 +128,7 @@ export async function sendRaw(view: RepositoryView, address: string): Promise<Re
   if (image === undefined && fields.binary) {
     headers.set('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(entry.name)}`);
   }
-  const body = view.context.req.method === 'HEAD' ? null : ReadableStream.from(agent.blobContent(entry.oid));
-  return new Response(body, { headers });
+  const body =
+    view.context.req.method === 'HEAD' ? null : Readable.toWeb(Readable.from(agent.blobContent(entry.oid)));
+  return new Response(body as ReadableStream | null, { headers });
 }
