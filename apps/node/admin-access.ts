@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { scopes, type UserIdentity } from '#accounts';
+import { scopes, type Authenticator, type UserIdentity } from '#accounts';
 import type { Random } from '#base';
 
 /** Whoever can read the data directory operates this server. */
@@ -32,9 +32,15 @@ export class AdminAccess {
     this.#digest = digest(this.#token);
   }
 
-  /** The operator, when `token` is theirs; compared in constant time. */
-  identity(token: string): UserIdentity | undefined {
-    return timingSafeEqual(digest(token), this.#digest) ? operator : undefined;
+  /** The same authenticator, which also knows the operator's token (compared in constant time). */
+  extend(authenticator: Authenticator): Authenticator {
+    return {
+      byPassword: (login, secret, remoteAddress) => authenticator.byPassword(login, secret, remoteAddress),
+      byToken: async (token) =>
+        timingSafeEqual(digest(token), this.#digest) ? operator : authenticator.byToken(token),
+      byKey: (key) => authenticator.byKey(key),
+      bySession: (secret) => authenticator.bySession(secret),
+    };
   }
 
   /** Writes the file in one step, so that a reader never sees half of it. */

@@ -1,0 +1,69 @@
+import { ActorSystem } from '#actor';
+import {
+  readSettings,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Log,
+  type Random,
+  type Settings,
+} from '#base';
+import { SessionLimits, type SessionContext } from '#gateway';
+import { GitRunner, RepositoryPools } from '#git';
+import { createLog, Metrics, watchLoopDelay } from '#telemetry';
+import type { NodeOptions } from './options.ts';
+import { version } from './version.ts';
+
+/** What both kinds of node, with accounts and with `--root`, are made of. */
+export interface NodeContext {
+  readonly options: NodeOptions;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly actors: ActorSystem;
+  readonly runner: GitRunner;
+  readonly pools: RepositoryPools;
+  readonly limits: SessionLimits;
+  readonly session: SessionContext;
+  /** Ends what does not end by itself. */
+  readonly close: () => Promise<void>;
+}
+
+export function createNodeContext(
+  options: NodeOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): NodeContext {
+  const settings = readSettings(environment);
+  const clock = systemClock;
+  const random = systemRandom;
+  const log = createLog({
+    level: options.logLevel,
+    fields: { node: options.nodeName, region: options.region },
+  });
+  const metrics = new Metrics();
+  const actors = new ActorSystem({ clock, log, settings: settings.actor });
+  const runner = new GitRunner({ timeoutMs: settings.git.gitTimeoutMs });
+  const pools = new RepositoryPools({ actors, runner, settings: settings.git, clock, random, log });
+  const limits = new SessionLimits(settings.node, metrics);
+  const endWatch = watchLoopDelay(settings.node.loopDelayAlarmMs, log);
+  metrics.observe('packhorse_git_sessions_open', 'Git sessions that hold a place.', () => limits.running);
+  return {
+    options,
+    settings,
+    clock,
+    random,
+    log,
+    metrics,
+    actors,
+    runner,
+    pools,
+    limits,
+    session: { settings: settings.wire, agentName: `packhorse/${version}`, clock, log, metrics },
+    close: async () => {
+      await pools.drain(settings.node.drainTimeoutMs);
+      endWatch();
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { readFile, realpath } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { anonymous } from '#accounts';
+import { PackhorseError } from '#base';
+import { RootGitGateway } from '#gateway';
+import { createHttpServer } from '#http';
+import { createSshServer, loadOrCreateHostKeys } from '#ssh';
+import { AuthorizedKeys } from './authorized-keys.ts';
+import type { NodeContext } from './node-context.ts';
+import { authority, type RunningNode } from './running-node.ts';
+
+/** A node that serves a plain directory of repositories: no accounts, no database, no web. */
+export async function startRootNode(context: NodeContext, rootOption: string): Promise<RunningNode> {
+  const { options, settings, log, metrics, pools, limits, session } = context;
+  const root = await realRoot(rootOption);
+  const git = new RootGitGateway({ root, anonymousPush: options.anonymousPush }, pools, limits, session);
+  const http = createHttpServer({
+    git,
+    authenticator: undefined,
+    settings: settings.http,
+    log,
+    fallback: (_request, response) => {
+      response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' });
+      response.end('This server answers Git clients only: clone a repository from here.\n');
+    },
+    metrics: () => metrics.exposition(),
+  });
+  const keysPath = options.authorizedKeys;
+  const ssh = keysPath === undefined ? undefined : await createRootSsh(context, git, keysPath);
+  const httpUrl = `http://${authority(options.host, await http.listen(options.host, options.httpPort))}`;
+  const sshUrl =
+    ssh === undefined
+      ? undefined
+      : `ssh://${authority(options.host, await ssh.listen(options.host, options.sshPort))}`;
+  return {
+    httpUrl,
+    sshUrl,
+    drain: async () => {
+      const timeoutMs = settings.node.drainTimeoutMs;
+      await Promise.all([http.drain(timeoutMs), ssh?.drain(timeoutMs)]);
+      await context.close();
+    },
+  };
+}
+
+async function realRoot(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (cause) {
+    throw new PackhorseError('invalid_argument', '--root must name a directory that exists.', {
+      cause,
+      metadata: { path },
+    });
+  }
+}
+
+async function createRootSsh(
+  context: NodeContext,
+  git: RootGitGateway,
+  keysPath: string,
+): Promise<ReturnType<typeof createSshServer>> {
+  const { options, settings, log } = context;
+  const keys = new AuthorizedKeys(() => readFile(keysPath, 'utf8'));
+  return createSshServer({
+    git,
+    authenticateKey: async (key) => ((await keys.has(key)) ? anonymous : undefined),
+    hostKeys: await loadOrCreateHostKeys(join(resolve(options.dataDir), 'ssh')),
+    settings: settings.ssh,
+    log,
+  });
+}
