@@ -138,6 +138,29 @@ export class Packhorse implements AsyncDisposable {
     return result.stdout.toString().trim();
   }
 
+  /** Asks the API as the operator of this machine; fails with its errors. */
+  async graphql(query: string, variables: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    const access = JSON.parse(readFileSync(join(this.dataDir, 'admin.json'), 'utf8')) as {
+      readonly token: string;
+    };
+    const response = await fetch(`${this.httpUrl}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${access.token}` },
+      body: JSON.stringify({ query, variables }),
+    });
+    const answer = (await response.json()) as { readonly data?: unknown; readonly errors?: unknown };
+    if (answer.errors !== undefined) throw new Error(`the API answered ${JSON.stringify(answer.errors)}`);
+    return answer.data;
+  }
+
+  /** Gives somebody a role on OWNER/NAME. */
+  async grant(repository: string, login: string, role: 'READER' | 'WRITER' | 'ADMIN'): Promise<void> {
+    const [owner, name] = repository.split('/');
+    await this.graphql('mutation ($input: GrantRoleInput!) { grantRole(input: $input) { name } }', {
+      input: { owner, name, login, role },
+    });
+  }
+
   /** Creates a user with a password, a token for reading and writing, and an SSH key. */
   async createPerson(login: string, options: { readonly admin?: boolean } = {}): Promise<Person> {
     const password = `correct horse of ${login}`;

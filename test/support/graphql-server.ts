@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { readSettings, silentLog, type Log, type Settings } from '#base';
+import { createGraphql } from '#graphql';
+import { FakeAccounts } from './fake-accounts.ts';
+import { FakeRepositories } from './fake-repositories.ts';
+
+interface Answer {
+  readonly data?: Record<string, unknown> | null;
+  readonly errors?: readonly {
+    readonly message: string;
+    readonly path?: readonly (string | number)[];
+    readonly extensions: { readonly code: string };
+  }[];
+}
+
+/** The real GraphQL door on a free port, over accounts and repositories in memory. */
+export interface GraphqlServer extends AsyncDisposable {
+  readonly url: string;
+  readonly accounts: FakeAccounts;
+  readonly repositories: FakeRepositories;
+  /** A token of `login` with these scopes (all without any). */
+  token(login: string, ...scopes: Parameters<FakeAccounts['identity']>[1] & object): Promise<string>;
+  ask(query: string, options?: { readonly token?: string; readonly variables?: object }): Promise<Answer>;
+  drain(): Promise<void>;
+}
+
+/** Users: `root` (administrator), `ada` and `bob`, each with the password `NAME-password`. */
+export async function startGraphqlServer(
+  options: {
+    readonly graphql?: Partial<Settings['graphql']>;
+    readonly http?: Partial<Settings['http']>;
+    readonly log?: Log;
+  } = {},
+): Promise<GraphqlServer> {
+  const accounts = new FakeAccounts();
+  const repositories = new FakeRepositories(accounts);
+  for (const login of ['root', 'ada', 'bob']) {
+    await accounts.users.create({
+      login,
+      email: `${login}@example.org`,
+      password: `${login}-password`,
+      isAdmin: login === 'root',
+    });
+  }
+  const settings = readSettings();
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const handler = createGraphql({
+    accounts,
+    repositories,
+    settings: {
+      graphql: { ...settings.graphql, ...options.graphql },
+      http: { ...settings.http, ...options.http },
+    },
+    log: options.log ?? silentLog,
+    nodeInfo: () => ({
+      name: 'node-1',
+      region: 'local',
+      version: '0.0.0',
+      httpUrl: url,
+      sshUrl: 'ssh://git@127.0.0.1:2222',
+    }),
+    authenticate: (request) => accounts.authenticate(request.headers.authorization),
+  });
+  server.on('request', (request, response) => void handler(request, response));
+
+  return {
+    url,
+    accounts,
+    repositories,
+    drain: () => handler.drain(),
+    async token(login, ...scopes) {
+      const user = await accounts.users.find(login);
+      const { token } = await accounts.tokens.create(user?.id ?? '', {
+        name: 'test',
+        scopes: scopes.length > 0 ? scopes : ['repo:read', 'repo:write', 'account', 'admin'],
+        expiresAt: undefined,
+      });
+      return token;
+    },
+    async ask(query, { token, variables } = {}) {
+      const response = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        },
+        body: JSON.stringify({ query, variables }),
+      });
+      return (await response.json()) as Answer;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
