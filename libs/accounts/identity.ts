@@ -2,6 +2,10 @@
 export const scopes = ['repo:read', 'repo:write', 'account', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 
+export function isScope(text: string): text is Scope {
+  return (scopes as readonly string[]).includes(text);
+}
+
 export interface AnonymousIdentity {
   readonly kind: 'anonymous';
 }

@@ -1,4 +1,13 @@
+export * from './accounts.ts';
 export * from './identity.ts';
-export * from './permissions.ts';
+export { emailProblem, loginProblem, passwordProblem, repositoryNameProblem } from './names.ts';
+export {
+  decide,
+  isSiteAdmin,
+  mayManageAccount,
+  type RepositoryAction,
+  type RepositoryRole,
+  type Decision,
+} from './permissions.ts';
 export * from './repository.ts';
 export * from './services.ts';

@@ -101,6 +101,10 @@ export const settingDefinitions = {
     headersTimeoutMs: setting(30 * second, 'How long a client may take to send its request header.'),
     idleTimeoutMs: setting(75 * second, 'How long a connection may rest between requests.'),
     stallTimeoutMs: setting(5 * minute, 'How long a running request may move no byte in either direction.'),
+    lingerTimeoutMs: setting(
+      30 * second,
+      'How long the rest of a request body is still taken once its answer is out; past it the connection is closed.',
+    ),
     maxJsonBodyBytes: setting(1 * MiB, 'Body of a GraphQL or form request; past it the answer is 413.'),
   },
   ssh: {
@@ -118,11 +122,23 @@ export const settingDefinitions = {
     maxConcurrentHashes: setting(2, 'Password hashes computed at once (each needs `passwordMemoryBytes`).'),
     maxQueuedHashes: setting(64, 'Password checks that may wait; past it the answer is `unavailable`.'),
     passwordMemoryBytes: setting(19 * MiB, 'Memory cost of argon2id (OWASP password storage cheat sheet).'),
+    passwordPasses: setting(2, 'Passes of argon2id over its memory (OWASP password storage cheat sheet).'),
     verifiedSecretCacheMs: setting(
       60 * second,
       'How long a verified token or password is trusted without asking the database.',
     ),
     verifiedSecretCacheEntries: setting(10_000, 'Verified tokens and passwords that are remembered.'),
+    accessCacheMs: setting(
+      5 * second,
+      'How long a repository record or a role is trusted without asking the database; a change made on another node may take this long.',
+    ),
+    accessCacheEntries: setting(20_000, 'Repository records, and roles, that are remembered.'),
+    tokenUseResolutionMs: setting(10 * minute, 'How exact the time of the last use of a token is.'),
+    maxTokensPerUser: setting(200, 'Access tokens of one user; past it no further one is made.'),
+    maxKeysPerUser: setting(200, 'SSH keys of one user; past it no further one is added.'),
+    maxSessionsPerUser: setting(100, 'Web sessions of one user; past it the oldest ends.'),
+    maxRepositoriesPerOwner: setting(100_000, 'Repositories of one owner; past it no further one is made.'),
+    maxCollaborators: setting(1_000, 'Users with a role on one repository; past it no further one gets one.'),
     sessionMs: setting(30 * 24 * 60 * minute, 'How long a web session lasts.'),
     maxFailedLogins: setting(
       20,

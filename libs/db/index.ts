@@ -1,1 +1,2 @@
-export {};
+export { openDatabase, type Database, type DatabaseClient, type DatabaseOptions } from './database.ts';
+export type { Prisma } from './generated/client.ts';

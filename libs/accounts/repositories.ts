@@ -1,0 +1,310 @@
+import { hasCode, PackhorseError } from '#base';
+import type { Prisma } from '#db';
+import { isId, now, type Context } from './context.ts';
+import { scopes, type Identity } from './identity.ts';
+import { descriptionProblem, loginProblem, nameKey, repositoryNameProblem, requireValid } from './names.ts';
+import {
+  decide,
+  isSiteAdmin,
+  mayManageAccount,
+  maySeeWith,
+  repositoryRoles,
+  type RepositoryAction,
+  type RepositoryRole,
+} from './permissions.ts';
+import { ReadThroughCache } from './read-through-cache.ts';
+import type { RepositoryRecord } from './repository.ts';
+import type { Repositories } from './services.ts';
+
+const include = { owner: { select: { login: true } } } as const;
+type Row = Prisma.RepositoryGetPayload<{ include: typeof include }>;
+
+function toRecord(row: Row): RepositoryRecord {
+  const { id, ownerId, name, description, visibility, objectFormat, createdAt, volumeId, epoch } = row;
+  const placement = { volumeId, epoch };
+  return {
+    id,
+    ownerId,
+    ownerLogin: row.owner.login,
+    name,
+    description,
+    visibility,
+    objectFormat,
+    createdAt,
+    placement,
+  };
+}
+
+const refusals: Readonly<Record<RepositoryAction, string>> = {
+  read: 'You may not read this repository.',
+  write: 'You may not push to this repository.',
+  admin: 'You may not administer this repository.',
+};
+
+/** Throws what `decide` says, unless it is `allow`. */
+function enforce(
+  identity: Identity,
+  record: RepositoryRecord | undefined,
+  role: RepositoryRole | undefined,
+  action: RepositoryAction,
+): asserts record is RepositoryRecord {
+  switch (decide(identity, record, role, action)) {
+    case 'allow':
+      if (record !== undefined) return;
+      break;
+    case 'authenticate':
+      throw new PackhorseError(
+        'unauthenticated',
+        'Sign in first: this repository is private, or does not exist.',
+      );
+    case 'deny': {
+      const unlimited = identity.kind === 'user' ? { ...identity, scopes: new Set(scopes) } : identity;
+      const lacksScope = decide(unlimited, record, role, action) === 'allow';
+      throw new PackhorseError(
+        'permission_denied',
+        lacksScope ? 'Your access token does not have the scope for this.' : refusals[action],
+      );
+    }
+    case 'hide':
+      break;
+  }
+  throw new PackhorseError('not_found', 'There is no such repository, or you may not see it.');
+}
+
+function requireSignedIn(identity: Identity) {
+  if (identity.kind === 'user') return identity;
+  throw new PackhorseError('unauthenticated', 'Sign in first.');
+}
+
+/** What `identity` may see in a list. */
+function visibleTo(identity: Identity): Prisma.RepositoryWhereInput {
+  if (isSiteAdmin(identity)) return {};
+  if (identity.kind === 'anonymous') return { visibility: 'public' };
+  const { userId } = identity;
+  const roles = repositoryRoles.filter((role) => maySeeWith(identity, role));
+  const own = maySeeWith(identity, 'admin') ? [{ ownerId: userId }] : [];
+  return { OR: [{ visibility: 'public' }, ...own, { grants: { some: { userId, role: { in: roles } } } }] };
+}
+
+/** Rows whose `OWNER/NAME` comes after it. */
+function following(after: string | undefined): Prisma.RepositoryWhereInput {
+  if (after === undefined) return {};
+  const [ownerKey = '', name = ''] = nameKey(after).replaceAll('\0', '').split('/');
+  return { OR: [{ ownerKey: { gt: ownerKey } }, { ownerKey, nameKey: { gt: name } }] };
+}
+
+function nameTaken(cause?: unknown): PackhorseError {
+  return new PackhorseError('already_exists', 'This owner already has a repository of that name.', { cause });
+}
+
+function explainTaken(error: unknown): unknown {
+  return hasCode(error, 'already_exists') ? nameTaken(error) : error;
+}
+
+export function createRepositories(context: Context): Repositories {
+  const { clock, database, settings } = context;
+  const cacheOptions = { maxEntries: settings.accessCacheEntries, lifetimeMs: settings.accessCacheMs, clock };
+  const records = new ReadThroughCache<RepositoryRecord>(cacheOptions);
+  const roles = new ReadThroughCache<RepositoryRole>(cacheOptions);
+
+  /** A change is rare and must be seen at once, so it empties the caches instead of finding what it touches. */
+  function forgetAll(): void {
+    records.forget();
+    roles.forget();
+  }
+
+  async function findByName(ownerLogin: string, name: string): Promise<RepositoryRecord | undefined> {
+    // What cannot be a name is not looked up.
+    if (loginProblem(ownerLogin) !== undefined || repositoryNameProblem(name) !== undefined) return undefined;
+    const key = { ownerKey: nameKey(ownerLogin), nameKey: nameKey(name) };
+    return records.read(`${key.ownerKey}/${key.nameKey}`, async () => {
+      const row = await database.run((client) =>
+        client.repository.findUnique({ where: { ownerKey_nameKey: key }, include }),
+      );
+      return row === null ? undefined : { value: toRecord(row) };
+    });
+  }
+
+  async function findRole(
+    identity: Identity,
+    record: RepositoryRecord | undefined,
+  ): Promise<RepositoryRole | undefined> {
+    if (identity.kind === 'anonymous' || record === undefined || identity.userId === record.ownerId)
+      return undefined;
+    const key = { repositoryId: record.id, userId: identity.userId };
+    return roles.read(`${key.repositoryId}/${key.userId}`, async () => {
+      const row = await database.run((client) =>
+        client.repositoryGrant.findUnique({ where: { repositoryId_userId: key } }),
+      );
+      return row === null ? undefined : { value: row.role };
+    });
+  }
+
+  async function authorise(
+    identity: Identity,
+    record: RepositoryRecord | undefined,
+    action: RepositoryAction,
+  ): Promise<RepositoryRecord> {
+    // Most requests are decided without asking for a role.
+    const isClear = decide(identity, record, undefined, action) === 'allow';
+    enforce(identity, record, isClear ? undefined : await findRole(identity, record), action);
+    return record;
+  }
+
+  /** The record as it is now, for somebody who administers it. */
+  async function administer(identity: Identity, repositoryId: string): Promise<RepositoryRecord> {
+    const row = isId(repositoryId)
+      ? await database.run((client) => client.repository.findUnique({ where: { id: repositoryId }, include }))
+      : null;
+    return authorise(identity, row === null ? undefined : toRecord(row), 'admin');
+  }
+
+  async function requireOwner(identity: Identity, ownerLogin: string): Promise<{ readonly id: string }> {
+    const user = requireSignedIn(identity);
+    const isOwn = nameKey(user.login) === nameKey(ownerLogin);
+    if (!mayManageAccount(user)) {
+      throw new PackhorseError('permission_denied', 'Your access token does not have the scope "account".');
+    }
+    if (!isOwn && !isSiteAdmin(user)) {
+      throw new PackhorseError('permission_denied', 'You may only create repositories below your own login.');
+    }
+    const owner =
+      loginProblem(ownerLogin) === undefined
+        ? await database.run((client) =>
+            client.user.findUnique({
+              where: { loginKey: nameKey(ownerLogin) },
+              select: { id: true, _count: { select: { repositories: true } } },
+            }),
+          )
+        : null;
+    if (owner === null) throw new PackhorseError('not_found', 'There is no user with that login.');
+    if (owner._count.repositories >= settings.maxRepositoriesPerOwner) {
+      throw new PackhorseError('resource_exhausted', 'This owner has too many repositories.');
+    }
+    return owner;
+  }
+
+  async function setRole(repositoryId: string, userId: string, role: RepositoryRole): Promise<void> {
+    const count = await database.run((client) => client.repositoryGrant.count({ where: { repositoryId } }));
+    if (count >= settings.maxCollaborators) {
+      throw new PackhorseError('resource_exhausted', 'This repository has too many collaborators.');
+    }
+    const key = { repositoryId, userId };
+    await database.run((client) =>
+      client.repositoryGrant.upsert({
+        where: { repositoryId_userId: key },
+        create: { ...key, role, createdAt: now(context) },
+        update: { role },
+      }),
+    );
+  }
+
+  return {
+    authorise: async (identity, ownerLogin, name, action) =>
+      authorise(identity, await findByName(ownerLogin, name), action),
+
+    async checkCreate(identity, ownerLogin, name) {
+      await requireOwner(identity, ownerLogin);
+      requireValid(repositoryNameProblem(name));
+      const key = { ownerKey: nameKey(ownerLogin), nameKey: nameKey(name) };
+      const taken = await database.run((client) =>
+        client.repository.findUnique({ where: { ownerKey_nameKey: key }, select: { id: true } }),
+      );
+      if (taken !== null) throw nameTaken();
+    },
+
+    async create(identity, { id, ownerLogin, name, description, visibility, objectFormat, placement }) {
+      const owner = await requireOwner(identity, ownerLogin);
+      requireValid(repositoryNameProblem(name), descriptionProblem(description));
+      const data = {
+        id,
+        ownerId: owner.id,
+        ownerKey: nameKey(ownerLogin),
+        name,
+        nameKey: nameKey(name),
+        description,
+        visibility,
+        objectFormat,
+        ...placement,
+        createdAt: now(context),
+      };
+      try {
+        return toRecord(await database.run((client) => client.repository.create({ data, include })));
+      } catch (error) {
+        throw explainTaken(error);
+      }
+    },
+
+    async list(identity, { limit, after, ownerLogin }) {
+      const owner = ownerLogin === undefined ? {} : { ownerKey: nameKey(ownerLogin).replaceAll('\0', '') };
+      const where = { AND: [visibleTo(identity), following(after), owner] };
+      const orderBy = [{ ownerKey: 'asc' }, { nameKey: 'asc' }] as const;
+      const rows = await database.run((client) =>
+        client.repository.findMany({ where, orderBy: [...orderBy], take: limit, include }),
+      );
+      return rows.map(toRecord);
+    },
+
+    async update(identity, repositoryId, change) {
+      await administer(identity, repositoryId);
+      const { description, visibility, name } = change;
+      requireValid(
+        name === undefined ? undefined : repositoryNameProblem(name),
+        description === undefined ? undefined : descriptionProblem(description),
+      );
+      const data = {
+        ...(description === undefined ? {} : { description }),
+        ...(visibility === undefined ? {} : { visibility }),
+        ...(name === undefined ? {} : { name, nameKey: nameKey(name) }),
+      };
+      try {
+        return toRecord(
+          await database.run((client) =>
+            client.repository.update({ where: { id: repositoryId }, data, include }),
+          ),
+        );
+      } catch (error) {
+        throw explainTaken(error);
+      } finally {
+        forgetAll();
+      }
+    },
+
+    async remove(identity, repositoryId) {
+      await administer(identity, repositoryId);
+      await database.run((client) => client.repository.deleteMany({ where: { id: repositoryId } }));
+      forgetAll();
+    },
+
+    async grant(identity, repositoryId, login, role) {
+      const record = await administer(identity, repositoryId);
+      const user =
+        loginProblem(login) === undefined
+          ? await database.run((client) => client.user.findUnique({ where: { loginKey: nameKey(login) } }))
+          : null;
+      if (user === null) throw new PackhorseError('not_found', 'There is no user with that login.');
+      if (user.id === record.ownerId) {
+        throw new PackhorseError('invalid_argument', 'The owner may do everything already.');
+      }
+      if (role === undefined) {
+        const where = { repositoryId, userId: user.id };
+        await database.run((client) => client.repositoryGrant.deleteMany({ where }));
+      } else {
+        await setRole(repositoryId, user.id, role);
+      }
+      forgetAll();
+    },
+
+    async collaborators(identity, repositoryId) {
+      await administer(identity, repositoryId);
+      const rows = await database.run((client) =>
+        client.repositoryGrant.findMany({
+          where: { repositoryId },
+          include: { user: { select: { login: true } } },
+          orderBy: { user: { loginKey: 'asc' } },
+        }),
+      );
+      return rows.map(({ user, role }) => ({ login: user.login, role }));
+    },
+  };
+}

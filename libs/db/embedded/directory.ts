@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { chmod, lchown, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { PackhorseError } from '#base';
+import type { Account } from './account.ts';
+import type { Programs } from './programs.ts';
+
+/** The role and the database that everything happens in. */
+export const role = 'packhorse';
+export const databaseName = 'postgres';
+
+/** Where the cluster's files are below its directory; the socket is beside them. */
+export function dataDirectoryOf(directory: string): string {
+  return join(directory, 'data');
+}
+
+/** Makes `directory`, closed to everybody but `account`. */
+export async function prepareDirectory(directory: string, account: Account | undefined): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const data = dataDirectoryOf(directory);
+  if (account !== undefined) {
+    // A copy made by root (a restored backup) belongs to root as a whole.
+    const below = await readdir(directory, { recursive: true });
+    const paths = [directory, ...below.map((name) => join(directory, name))];
+    if ((await stat(join(data, 'PG_VERSION')).catch(() => undefined))?.uid !== account.uid) {
+      for (const path of paths) await lchown(path, account.uid, account.gid);
+    }
+  }
+  await chmod(directory, 0o700);
+  await chmod(data, 0o700).catch(() => undefined);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function initdb(programs: Programs, dataDirectory: string): Promise<void> {
+  const child = programs.start('initdb', [
+    `--pgdata=${dataDirectory}`,
+    `--username=${role}`,
+    '--encoding=UTF8',
+    // Collations of PostgreSQL itself: indexes stay right when the machine's C library changes.
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    // The socket, the only way in, is in a directory that nobody else can enter.
+    '--auth=trust',
+    '--no-instructions',
+    '--set=shared_buffers=32MB',
+    '--set=max_wal_size=256MB',
+  ]);
+  child.stdout?.resume();
+  const [output, [code, signal]] = await Promise.all([
+    child.stderr === null ? Promise.resolve('') : text(child.stderr),
+    once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>,
+  ]);
+  if (code === 0) return;
+  throw new PackhorseError('internal', 'The embedded database could not be created.', {
+    metadata: { code: code ?? undefined, signal: signal ?? undefined, output: output.slice(-2000) },
+  });
+}
+
+/**
+ * Creates the cluster when there is none yet. It is made beside its place and renamed, so that a
+ * crash never leaves half of one. Throws `failed_precondition` when it belongs to another major version.
+ */
+export async function ensureCluster(directory: string, programs: Programs): Promise<void> {
+  const data = dataDirectoryOf(directory);
+  const version = await readFile(join(data, 'PG_VERSION'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new PackhorseError(
+      'failed_precondition',
+      'The embedded database cannot be read. Run the server as the user that owns it.',
+      { metadata: { directory }, cause: error },
+    );
+  });
+  if (version === undefined) {
+    const unfinished = join(directory, 'data.new');
+    await rm(unfinished, { recursive: true, force: true });
+    await initdb(programs, unfinished);
+    await rename(unfinished, data);
+    await syncDirectory(directory);
+  } else if (version.trim() !== programs.majorVersion) {
+    throw new PackhorseError(
+      'failed_precondition',
+      'The embedded database was made by another major version of PostgreSQL. See "Upgrading PostgreSQL" in docs/database.md.',
+      { metadata: { found: version.trim(), expected: programs.majorVersion } },
+    );
+  }
+}
