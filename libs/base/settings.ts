@@ -222,7 +222,8 @@ export type Settings = {
   readonly [Section in keyof Definitions]: { readonly [Name in keyof Definitions[Section]]: number };
 };
 
-function variableName(section: string, name: string): string {
+/** The environment variable that overrides a setting. */
+export function settingVariable(section: string, name: string): string {
   return `PACKHORSE_${section}_${name.replace(/[A-Z]/g, (letter) => `_${letter}`)}`.toUpperCase();
 }
 
@@ -233,7 +234,7 @@ function variableName(section: string, name: string): string {
 export function readSettings(environment: Readonly<Record<string, string | undefined>> = {}): Settings {
   const sections = Object.entries(settingDefinitions).map(([section, definitions]) => {
     const values = Object.entries<Definition>(definitions).map(([name, definition]) => {
-      const variable = variableName(section, name);
+      const variable = settingVariable(section, name);
       const text = environment[variable];
       if (text === undefined || text === '') return [name, definition.default];
       const value = Number(text);
