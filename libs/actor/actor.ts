@@ -1,113 +1,66 @@
-import { PackhorseError, toPackhorseError } from '#base';
+import { type PackhorseError, toPackhorseError } from '#base';
 import type { Down, Exit, Monitor, Running, StopOptions } from './behaviour.ts';
 import { type ExitReason, isAbnormal, killed, normal, shutdown } from './exit.ts';
-import { Envelope, PendingCall } from './mailbox.ts';
+import { actorOf, begin, type Made } from './handle.ts';
+import { Envelope, Mailbox, PendingCall } from './mailbox.ts';
 import type { CallOptions, Message } from './message.ts';
-import { ActorMonitor, Relations } from './relations.ts';
+import type { AnyBehaviour, Origin, Phase } from './origin.ts';
+import { mailboxFull, notRunning, startTookTooLong } from './refusals.ts';
 import type { Runtime } from './runtime.ts';
-import type { Spec, Started } from './spec.ts';
-
-/** A behaviour as the runtime sees it: without its types. */
-export interface AnyBehaviour {
-  readonly kind: string;
-  readonly mailboxMessages?: number;
-  readonly startTimeoutMs?: number;
-  /** Starts and stops within the bounds of its children rather than its own. */
-  readonly supervises?: boolean;
-  init(args: unknown, self: Actor): unknown;
-  readonly handle: Readonly<
-    Record<string, ((state: unknown, message: Message, self: Actor) => unknown) | undefined>
-  >;
-  exited?(state: unknown, exit: Exit, self: Actor): unknown;
-  down?(state: unknown, down: Down, self: Actor): unknown;
-  terminate?(state: unknown, reason: ExitReason, self: Actor): unknown;
-}
-
-/** Where a new actor comes from. */
-export interface Origin {
-  readonly runtime: Runtime;
-  readonly parent?: Actor;
-  /** What it is called below its parent. */
-  readonly name?: string;
-  /** Registers `name` for lookup in the whole system. */
-  readonly registered?: boolean;
-  /** Takes messages but does not begin before `release`. */
-  readonly held?: boolean;
-  readonly restarts?: number;
-  /** Stops after it and everything below it rested this long. */
-  readonly idleMs?: number;
-  /** How long its parent waits for its end before it kills it. */
-  readonly shutdownMs?: number;
-}
-
-/**
- * `held`: waits for `release`. `starting`: `init` runs. `stopping`: takes no messages any more, ends
- * after the current one (when draining: the last one). `terminating`: children stop, `terminate` runs.
- */
-export type Phase = 'held' | 'starting' | 'live' | 'stopping' | 'terminating' | 'dead';
-
-/** The actor behind a handle that the runtime made. */
-export function actorOf(running: Running): Actor {
-  return (running as Running & Started).actor;
-}
+import type { Spec } from './spec.ts';
+import { type ActorMonitor, demonitor, link, monitor, Ties, unlink } from './ties.ts';
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-/** One incarnation of an actor: its mailbox, its state and its ties. Also what its callbacks get as `self`. */
-export class Actor implements Running, Started {
-  /** When the wait for idleness ends; kept by `Timeouts`. */
-  dueMs = 0;
+/**
+ * One incarnation of an actor: its mailbox, its state and its ties; also what its callbacks get as
+ * `self`. There may be 100,000 of them at rest, so what an actor at rest does not need is not made.
+ */
+export class Actor implements Running, Made {
   readonly id: number;
   readonly runtime: Runtime;
+  readonly behaviour: AnyBehaviour;
   readonly parent: Actor | undefined;
   readonly name: string | undefined;
   readonly startedMs: number;
   readonly restarts: number;
-  readonly shutdownMs: number | undefined;
   readonly idleMs: number | undefined;
-  /** This actor or the nearest above it that stops when idle. */
-  readonly idleOwner: Actor | undefined;
-  readonly behaviour: AnyBehaviour;
+  readonly shutdownMs: number | undefined;
+  /** When the wait for idleness ends; kept by `Timeouts`. */
+  dueMs = 0;
+  /** Messages handled so far. */
   handled = 0;
   draining = false;
-  #phase: Phase;
-  /** Its args until `init` has made a state of them. */
+  ties: Ties | undefined = undefined;
+  #phase: Phase = 'held';
+  /** What `init` made; until then, its args. */
   #state: unknown;
   #initialised = false;
+  /** A callback runs. */
   #busy = false;
   #scheduled = false;
   #current: Envelope | undefined = undefined;
-  #first: Envelope | undefined = undefined;
-  #last: Envelope | undefined = undefined;
-  #waiting = 0;
+  #mailbox: Mailbox | undefined = undefined;
   #reason: ExitReason = normal;
-  #relations: Relations | undefined = undefined;
 
   constructor(behaviour: AnyBehaviour, args: unknown, origin: Origin) {
     const { runtime, parent } = origin;
     this.id = runtime.nextId();
     this.runtime = runtime;
+    this.behaviour = behaviour;
     this.parent = parent;
     this.name = origin.name;
     this.startedMs = runtime.clock.nowMs();
     this.restarts = origin.restarts ?? 0;
-    this.shutdownMs = origin.shutdownMs;
     this.idleMs = origin.idleMs;
-    this.idleOwner = origin.idleMs === undefined ? parent?.idleOwner : this;
-    this.behaviour = behaviour;
+    this.shutdownMs = origin.shutdownMs;
     this.#state = args;
-    this.#phase = origin.held === true ? 'held' : 'starting';
-    if (origin.registered === true && origin.name !== undefined) runtime.register(origin.name, this);
-    if (parent === undefined) runtime.roots.add(this);
-    else parent.#ties().children.add(this);
-    runtime.totals.started += 1;
-    if (this.restarts > 0) runtime.totals.restarted += 1;
-    if (this.#phase === 'starting') this.#schedule();
+    runtime.born(this);
   }
 
-  get actor(): Actor {
+  get actor(): this {
     return this;
   }
 
@@ -127,12 +80,13 @@ export class Actor implements Running, Started {
     return this.#busy;
   }
 
+  /** Messages in the mailbox. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#mailbox?.size ?? 0;
   }
 
   get load(): number {
-    return this.#waiting + (this.#busy ? 1 : 0);
+    return this.waiting + (this.#busy ? 1 : 0);
   }
 
   /** Names from the top down to this one, for logs and the observer. */
@@ -141,12 +95,20 @@ export class Actor implements Running, Started {
     return this.parent === undefined ? own : `${this.parent.path}/${own}`;
   }
 
-  get children(): ReadonlySet<Actor> {
-    return this.#relations?.children ?? noActors;
+  /** Why it ended; undefined while it has not. */
+  get endedWith(): ExitReason | undefined {
+    return this.#phase === 'dead' ? this.#reason : undefined;
+  }
+
+  /** True when it and everything below it rests. */
+  get quiet(): boolean {
+    if (this.#phase !== 'live' || this.#busy || this.waiting > 0) return false;
+    for (const child of this.ties?.children ?? []) if (!child.quiet) return false;
+    return true;
   }
 
   get signal(): AbortSignal {
-    const ties = this.#ties();
+    const ties = this.makeTies();
     if (ties.abort === undefined) {
       ties.abort = new AbortController();
       if (!this.accepting && !this.draining) ties.abort.abort();
@@ -154,16 +116,20 @@ export class Actor implements Running, Started {
     return ties.abort.signal;
   }
 
-  // What others ask of it.
+  makeTies(): Ties {
+    this.ties ??= new Ties();
+    return this.ties;
+  }
+
+  // What others ask of it: `ActorRef` says how each of these behaves.
 
   call(message: Message, options?: CallOptions): Promise<unknown> {
-    const { deadlines, settings } = this.runtime;
     const refusal = this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
+    const { deadlines, settings } = this.runtime;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#enqueue(
-      new PendingCall(message, resolve, reject, deadlines, options?.timeoutMs ?? settings.callTimeoutMs),
-    );
+    const timeoutMs = options?.timeoutMs ?? settings.callTimeoutMs;
+    this.#enqueue(new PendingCall(message, resolve, reject, deadlines, timeoutMs));
     return promise;
   }
 
@@ -176,19 +142,13 @@ export class Actor implements Running, Started {
   started(): Promise<void> {
     if (this.#initialised && this.#phase !== 'dead') return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.onExit((reason) => reject(reason.kind === 'crash' ? reason.error : this.#notRunning()));
-      this.#relations?.onStarted.push(resolve);
+      (this.makeTies().onStarted ??= []).push(resolve);
+      this.onExit((reason) => reject(reason.kind === 'crash' ? reason.error : notRunning(this.path)));
     });
   }
 
   exited(): Promise<ExitReason> {
     return new Promise((resolve) => this.onExit(resolve));
-  }
-
-  /** Runs `task` when it has ended: at once when that is so already. */
-  onExit(task: (reason: ExitReason) => void): void {
-    if (this.#phase === 'dead') task(this.#reason);
-    else this.#ties().onExit.push(task);
   }
 
   stop(options: StopOptions = {}): Promise<ExitReason> {
@@ -203,95 +163,94 @@ export class Actor implements Running, Started {
     this.#die(killed);
   }
 
-  // What it asks for itself.
+  // What it asks for itself: `Self` says how each of these behaves.
 
   exit(reason: 'normal' | 'shutdown' = 'normal'): void {
     this.#beginStop(reason === 'normal' ? normal : shutdown, false);
   }
 
-  /** Ends it as if a handler had thrown `error`. */
-  crash(error: PackhorseError): void {
-    this.#beginStop({ kind: 'crash', error }, false);
-  }
-
-  spawn<Handle extends Running>(spec: Spec<Handle>): Handle {
-    return spec.start({ runtime: this.runtime, parent: this });
+  spawn<Made extends Running>(spec: Spec<Made>): Made {
+    return begin(spec.start({ runtime: this.runtime, parent: this }));
   }
 
   link(other: Running): void {
-    const target = actorOf(other);
-    if (target === this) return;
-    if (target.#phase === 'dead') return this.#receiveExit(target, target.#reason);
-    this.#ties().links.add(target);
-    target.#ties().links.add(this);
+    link(this, actorOf(other));
   }
 
   unlink(other: Running): void {
-    const target = actorOf(other);
-    this.#relations?.links.delete(target);
-    target.#relations?.links.delete(this);
+    unlink(this, actorOf(other));
   }
 
   monitor(target: Running): Monitor {
-    const monitor = new ActorMonitor(target, this);
-    const actor = actorOf(target);
-    if (actor.#phase === 'dead') {
-      this.#signal(new Envelope('down', { monitor, from: target, reason: actor.#reason }));
-      return monitor;
-    }
-    actor.#ties().watchedBy.add(monitor);
-    this.#ties().watching.add(monitor);
-    return monitor;
+    return monitor(this, target);
   }
 
-  demonitor(monitor: Monitor): void {
-    const mine = monitor as ActorMonitor;
-    mine.active = false;
-    this.#relations?.watching.delete(mine);
-    actorOf(mine.target).#relations?.watchedBy.delete(mine);
+  demonitor(withdrawn: Monitor): void {
+    demonitor(withdrawn);
   }
 
   // What the runtime asks of it.
 
+  /** Lets it begin. It crashes when the name it is to be registered under is taken. */
   release(): void {
     if (this.#phase !== 'held') return;
     this.#phase = 'starting';
-    this.#schedule();
+    try {
+      this.ties?.onRelease?.();
+      this.#schedule();
+    } catch (thrown) {
+      this.#failed(thrown);
+    }
   }
 
-  /** True when it and everything below it rests. */
-  get quiet(): boolean {
-    if (this.#phase !== 'live' || this.#busy || this.#waiting > 0) return false;
-    for (const child of this.children) if (!child.quiet) return false;
-    return true;
+  /** Runs `task` when it has ended: at once when that is so already. */
+  onExit(task: (reason: ExitReason) => void): void {
+    if (this.#phase === 'dead') task(this.#reason);
+    else (this.makeTies().onExit ??= []).push(task);
   }
 
-  /** When it is not quiet the end of what it does starts the wait for idleness anew. */
+  /** Ends it after the current message as if that message's handler had thrown `error`. */
+  crash(error: PackhorseError): void {
+    this.#noteCrash(error);
+    this.#beginStop({ kind: 'crash', error }, false);
+  }
+
+  /** For the end of a wait for idleness; when it is not quiet, its next rest begins a new wait. */
   stopWhenQuiet(): void {
-    if (this.quiet) this.#beginStop(normal, true);
+    if (this.quiet) void this.stopFor(false, 'normal');
+  }
+
+  /** Stops it within `shutdownMs`, unless its work is to be finished first. */
+  stopFor(drain: boolean, reason: 'normal' | 'shutdown' = 'shutdown'): Promise<ExitReason> {
+    const ownBound = this.behaviour.supervises === true ? undefined : this.runtime.settings.shutdownTimeoutMs;
+    const timeoutMs = drain ? undefined : (this.shutdownMs ?? ownBound);
+    return this.stop({ reason, drain, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  }
+
+  /** A linked actor or a child has ended. */
+  receiveExit(from: Actor, reason: ExitReason): void {
+    if (this.behaviour.exited !== undefined) this.signalled(new Envelope('exit', { from, reason }));
+    else if (isAbnormal(reason)) this.#beginStop(reason, false);
+  }
+
+  /** Signals are not held to the mailbox limit, for their number is bounded by the ties. */
+  signalled(envelope: Envelope): void {
+    if (this.#phase !== 'terminating' && this.#phase !== 'dead') this.#enqueue(envelope);
   }
 
   /** One step: to begin, to handle one message, or to end. */
   turn(): void {
     this.#scheduled = false;
     if (this.#busy) return;
-    switch (this.#phase) {
-      case 'starting':
-        return this.#start();
-      case 'live':
-        return this.#handleNext();
-      case 'stopping':
-        if (!this.draining || this.#waiting === 0) return this.#end();
-        return this.#initialised ? this.#handleNext() : this.#start();
-      case 'held':
-      case 'terminating':
-      case 'dead':
-    }
+    if (this.#phase === 'starting') this.#start();
+    else if (this.#phase === 'live') this.#handleNext();
+    else if (this.#phase === 'stopping') this.#finishStep();
   }
 
-  #ties(): Relations {
-    this.#relations ??= new Relations();
-    return this.#relations;
+  #finishStep(): void {
+    if (!this.draining || this.waiting === 0) this.#end();
+    else if (this.#initialised) this.#handleNext();
+    else this.#start();
   }
 
   #schedule(): void {
@@ -300,46 +259,18 @@ export class Actor implements Running, Started {
     this.runtime.scheduler.add(this);
   }
 
-  #notRunning(): PackhorseError {
-    return new PackhorseError('unavailable', 'This part of the server is not running. Try again later.', {
-      metadata: { actor: this.path },
-    });
-  }
-
   #refusal(): PackhorseError | undefined {
-    if (!this.accepting) return this.#notRunning();
+    if (!this.accepting) return notRunning(this.path);
     const limit = this.behaviour.mailboxMessages ?? this.runtime.settings.mailboxMessages;
-    if (this.#waiting < limit) return undefined;
+    if (this.waiting < limit) return undefined;
     this.runtime.totals.refused += 1;
-    return new PackhorseError(
-      'unavailable',
-      'The server is busy with other requests to the same place. Try again later.',
-      {
-        metadata: { actor: this.path, mailboxMessages: limit },
-      },
-    );
+    return mailboxFull(this.path, limit);
   }
 
   #enqueue(envelope: Envelope): void {
-    if (this.#last === undefined) this.#first = envelope;
-    else this.#last.next = envelope;
-    this.#last = envelope;
-    this.#waiting += 1;
+    this.#mailbox ??= new Mailbox();
+    this.#mailbox.push(envelope);
     this.#schedule();
-  }
-
-  #take(): Envelope | undefined {
-    const envelope = this.#first;
-    if (envelope === undefined) return undefined;
-    this.#first = envelope.next;
-    if (this.#first === undefined) this.#last = undefined;
-    this.#waiting -= 1;
-    return envelope;
-  }
-
-  /** Signals are not held to the mailbox limit: their number is bounded by the ties. */
-  #signal(envelope: Envelope): void {
-    if (this.#phase !== 'terminating' && this.#phase !== 'dead') this.#enqueue(envelope);
   }
 
   #start(): void {
@@ -352,47 +283,46 @@ export class Actor implements Running, Started {
     }
     if (!isThenable(made)) return this.#began(made);
     const cancel = this.#limitStart();
-    made.then(
-      (state) => {
-        cancel?.();
-        this.#began(state);
-      },
-      (thrown: unknown) => {
-        cancel?.();
-        this.#failed(thrown);
-      },
-    );
+    const began = (state: unknown): void => {
+      cancel();
+      this.#began(state);
+    };
+    const failed = (thrown: unknown): void => {
+      cancel();
+      this.#failed(thrown);
+    };
+    void made.then(began, failed);
   }
 
   /** Makes a start that takes too long a crash, until the returned function is called. */
-  #limitStart(): (() => void) | undefined {
-    if (this.behaviour.supervises === true) return undefined;
-    const { clock, settings } = this.runtime;
-    const startTimeoutMs = this.behaviour.startTimeoutMs ?? settings.startTimeoutMs;
-    return clock.after(startTimeoutMs, () => {
-      this.#failed(
-        new PackhorseError('deadline_exceeded', 'A part of the server took too long to start.', {
-          metadata: { actor: this.path, startTimeoutMs },
-        }),
-      );
-    });
+  #limitStart(): () => void {
+    const { behaviour, runtime } = this;
+    if (behaviour.supervises === true) return () => undefined;
+    const timeoutMs = behaviour.startTimeoutMs ?? runtime.settings.startTimeoutMs;
+    return runtime.clock.after(timeoutMs, () => this.#failed(startTookTooLong(this.path, timeoutMs)));
+  }
+
+  /** True when it ended while a callback ran, so that nothing may follow from the callback's outcome. */
+  get #over(): boolean {
+    return this.#phase === 'terminating' || this.#phase === 'dead';
   }
 
   #began(state: unknown): void {
-    // It was ended meanwhile, but what `init` opened must be let go of.
-    if (this.#phase === 'dead') return void this.#callTerminate(state);
+    // Nobody wants it any more, but what `init` opened must be let go of.
+    if (this.#over) return void this.#terminate(state);
     this.#state = state;
     this.#initialised = true;
     this.#busy = false;
     if (this.#phase === 'starting') this.#phase = 'live';
-    for (const task of this.#relations?.onStarted.splice(0) ?? []) task();
+    const waiting = this.ties?.onStarted ?? [];
+    if (this.ties !== undefined) this.ties.onStarted = undefined;
+    for (const task of waiting) task();
     this.#next();
   }
 
   #handleNext(): void {
-    const envelope = this.#take();
-    if (envelope === undefined) return this.#next();
-    if (envelope.obsolete) return this.#next();
+    const envelope = this.#mailbox?.take();
+    if (envelope === undefined || envelope.obsolete) return this.#next();
     this.#current = envelope;
     this.#busy = true;
     let result: unknown;
@@ -402,7 +332,7 @@ export class Actor implements Running, Started {
       return this.#failed(thrown);
     }
     if (!isThenable(result)) return this.#done(result);
-    result.then(
+    void result.then(
       (value) => this.#done(value),
       (thrown: unknown) => this.#failed(thrown),
     );
@@ -425,7 +355,7 @@ export class Actor implements Running, Started {
   }
 
   #done(value: unknown): void {
-    if (this.#phase === 'dead') return;
+    if (this.#over) return;
     this.#busy = false;
     this.#current?.answer(value);
     this.#current = undefined;
@@ -433,34 +363,31 @@ export class Actor implements Running, Started {
   }
 
   #next(): void {
-    if (this.#waiting > 0 || this.#phase === 'stopping') this.#schedule();
-    else this.#rest();
-  }
-
-  #rest(): void {
-    const owner = this.idleOwner;
-    if (owner?.idleMs !== undefined && owner.accepting) this.runtime.idle.add(owner, owner.idleMs);
+    if (this.waiting > 0 || this.#phase === 'stopping') return this.#schedule();
+    this.#mailbox = undefined;
+    this.runtime.rests(this);
   }
 
   #failed(thrown: unknown): void {
     const error = toPackhorseError(thrown);
-    if (this.#phase === 'dead') {
-      this.runtime.log.warn('A handler failed after its actor had been killed.', { actor: this.path, error });
+    if (this.#over) {
+      this.runtime.log.warn('A callback failed after its actor had ended.', { actor: this.path, error });
       return;
     }
-    this.runtime.totals.crashed += 1;
-    this.runtime.log.error('An actor crashed.', { actor: this.path, id: this.id, error });
-    this.#busy = false;
+    this.#noteCrash(error);
     this.#current?.fail(error);
     this.#current = undefined;
-    this.#phase = 'stopping';
-    this.draining = false;
     this.#reason = { kind: 'crash', error };
     this.#end();
   }
 
+  #noteCrash(error: PackhorseError): void {
+    this.runtime.totals.crashed += 1;
+    this.runtime.log.error('An actor crashed.', { actor: this.path, id: this.id, error });
+  }
+
   #beginStop(reason: ExitReason, drain: boolean): void {
-    if (this.#phase === 'dead' || this.#phase === 'terminating') return;
+    if (this.#over) return;
     const held = this.#phase === 'held';
     if (this.#phase === 'stopping') {
       this.draining &&= drain;
@@ -469,92 +396,68 @@ export class Actor implements Running, Started {
       this.draining = drain;
       this.#reason = reason;
     }
-    if (!this.draining) this.#relations?.abort?.abort();
+    if (!this.draining) this.ties?.abort?.abort();
+    // It never began, so there is nothing to end.
     if (held) this.#die(reason);
     else this.#schedule();
   }
 
-  /** Children first, then `terminate`, then it is gone. */
+  /** What waits is refused, children stop, then `terminate` runs, then it is gone. */
   #end(): void {
     this.#phase = 'terminating';
     this.#busy = true;
     this.#refuseWaiting();
-    if (this.children.size === 0 && this.behaviour.terminate === undefined) return this.#die(this.#reason);
-    void this.#endOrderly();
+    if ((this.ties?.children?.size ?? 0) === 0 && this.behaviour.terminate === undefined) {
+      this.#die(this.#reason);
+    } else {
+      void this.#endOrderly();
+    }
   }
 
   async #endOrderly(): Promise<void> {
-    const drain = this.draining;
-    for (const child of [...this.children].toReversed()) await child.stopFor(drain);
-    if (this.#initialised) await this.#callTerminate(this.#state);
+    await this.#stopChildren();
+    if (this.#initialised) await this.#terminate(this.#state);
     this.#die(this.#reason);
   }
 
-  /** A parent stops this child: within `shutdownMs`, unless its work is to be finished first. */
-  stopFor(drain: boolean): Promise<ExitReason> {
-    const ownBound = this.behaviour.supervises === true ? undefined : this.runtime.settings.shutdownTimeoutMs;
-    const timeoutMs = drain ? undefined : (this.shutdownMs ?? ownBound);
-    return this.stop({ reason: 'shutdown', drain, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  async #stopChildren(): Promise<void> {
+    const children = [...(this.ties?.children ?? [])].toReversed();
+    if (this.behaviour.stopsTogether === true) {
+      await Promise.all(children.map((child) => child.stopFor(this.draining)));
+    } else {
+      for (const child of children) await child.stopFor(this.draining);
+    }
   }
 
-  async #callTerminate(state: unknown): Promise<void> {
+  async #terminate(state: unknown): Promise<void> {
     try {
       await this.behaviour.terminate?.(state, this.#reason, this);
     } catch (thrown) {
-      this.runtime.log.error('An actor failed to terminate.', {
-        actor: this.path,
-        error: toPackhorseError(thrown),
-      });
+      const error = toPackhorseError(thrown);
+      this.runtime.log.error('An actor failed to terminate.', { actor: this.path, error });
     }
   }
 
   #refuseWaiting(): void {
-    if (this.#first === undefined) return;
-    const refusal = this.#notRunning();
-    for (let envelope = this.#take(); envelope !== undefined; envelope = this.#take()) envelope.fail(refusal);
-  }
-
-  #receiveExit(from: Actor, reason: ExitReason): void {
-    if (from === this.parent) return this.#beginStop(isAbnormal(reason) ? reason : shutdown, false);
-    if (this.behaviour.exited !== undefined) this.#signal(new Envelope('exit', { from, reason }));
-    else if (isAbnormal(reason)) this.#beginStop(reason, false);
+    const mailbox = this.#mailbox;
+    this.#mailbox = undefined;
+    if (mailbox === undefined || mailbox.size === 0) return;
+    const refusal = notRunning(this.path);
+    for (let waiting = mailbox.take(); waiting !== undefined; waiting = mailbox.take()) waiting.fail(refusal);
   }
 
   #die(reason: ExitReason): void {
     if (this.#phase === 'dead') return;
     this.#phase = 'dead';
     this.#reason = reason;
-    this.#current?.fail(this.#notRunning());
+    this.#current?.fail(notRunning(this.path));
     this.#current = undefined;
     this.#refuseWaiting();
     this.#state = undefined;
-    const { runtime, parent } = this;
-    if (this.name !== undefined && runtime.names.get(this.name) === this) runtime.names.delete(this.name);
-    if (this.idleMs !== undefined) runtime.idle.remove(this, this.idleMs);
-    if (parent === undefined) runtime.roots.delete(this);
-    else parent.#relations?.children.delete(this);
-    this.#announce(reason);
-    if (parent !== undefined) parent.#receiveExit(this, reason);
-    if (this.idleOwner !== this) this.#rest();
-  }
-
-  #announce(reason: ExitReason): void {
-    const ties = this.#relations;
-    if (ties === undefined) return;
-    this.#relations = undefined;
-    ties.abort?.abort();
-    for (const child of ties.children) child.#receiveExit(this, reason);
-    for (const linked of ties.links) {
-      linked.#relations?.links.delete(this);
-      linked.#receiveExit(this, reason);
-    }
-    for (const monitor of ties.watching) actorOf(monitor.target).#relations?.watchedBy.delete(monitor);
-    for (const monitor of ties.watchedBy) {
-      monitor.watcher.#relations?.watching.delete(monitor);
-      monitor.watcher.#signal(new Envelope('down', { monitor, from: monitor.target, reason }));
-    }
-    for (const task of ties.onExit) task(reason);
+    const { ties, parent } = this;
+    this.ties = undefined;
+    this.runtime.died(this);
+    ties?.announce(this, reason);
+    parent?.receiveExit(this, reason);
   }
 }
-
-const noActors: ReadonlySet<Actor> = new Set();

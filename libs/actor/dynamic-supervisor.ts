@@ -1,13 +1,14 @@
-import { PackhorseError } from '#base';
-import { Actor, type AnyBehaviour, type Origin } from './actor.ts';
-import type { Exit, Running, StopOptions } from './behaviour.ts';
-import type { ExitReason } from './exit.ts';
+import { Actor } from './actor.ts';
+import type { Exit, Running } from './behaviour.ts';
+import { actorOf, Handle, type Made } from './handle.ts';
+import type { AnyBehaviour, Origin } from './origin.ts';
+import { shuttingDown, tooManyChildren } from './refusals.ts';
 import { RestartHistory, type RestartLimit, wantsRestart } from './restarts.ts';
-import type { Spec, Started } from './spec.ts';
+import type { Spec } from './spec.ts';
 
-export interface DynamicSupervisorOptions<Handle extends Running> {
+export interface DynamicSupervisorOptions<Child extends Running> {
   /** How to start the child of a key. */
-  readonly child: (key: string) => Spec<Handle>;
+  readonly child: (key: string) => Spec<Child>;
   /**
    * `transient`: a child that crashed is started again at once. `temporary` (when absent), and
    * after a normal end: by the next who asks for it.
@@ -27,9 +28,9 @@ export interface DynamicSupervisorOptions<Handle extends Running> {
 }
 
 /** Starts children on demand, one per key. */
-export function dynamicSupervisor<Handle extends Running>(
-  options: DynamicSupervisorOptions<Handle>,
-): Spec<DynamicSupervisor<Handle>> {
+export function dynamicSupervisor<Child extends Running>(
+  options: DynamicSupervisorOptions<Child>,
+): Spec<DynamicSupervisor<Child>> {
   return { start: (origin) => new DynamicSupervisor(options, origin) };
 }
 
@@ -37,48 +38,21 @@ export function dynamicSupervisor<Handle extends Running>(
  * A supervisor whose children are started when somebody asks for them and stop when they are idle.
  * All of them stop together, since none depends on another.
  */
-export class DynamicSupervisor<Handle extends Running> implements Running, Started {
+export class DynamicSupervisor<Child extends Running> extends Handle {
   readonly actor: Actor;
-  readonly #options: DynamicSupervisorOptions<Handle>;
-  readonly #children = new Map<string, Handle & Started>();
+  readonly #options: DynamicSupervisorOptions<Child>;
+  readonly #children = new Map<string, Child & Made>();
   readonly #histories = new Map<string, RestartHistory>();
 
-  constructor(options: DynamicSupervisorOptions<Handle>, origin: Origin) {
+  constructor(options: DynamicSupervisorOptions<Child>, origin: Origin) {
+    super();
     this.#options = options;
     this.actor = new Actor(dynamicBehaviour, this, origin);
-  }
-
-  get id(): number {
-    return this.actor.id;
-  }
-
-  get kind(): string {
-    return this.actor.kind;
-  }
-
-  get accepting(): boolean {
-    return this.actor.accepting;
   }
 
   /** Keys whose child is running. */
   get keys(): IterableIterator<string> {
     return this.#children.keys();
-  }
-
-  started(): Promise<void> {
-    return this.actor.started();
-  }
-
-  exited(): Promise<ExitReason> {
-    return this.actor.exited();
-  }
-
-  stop(options?: StopOptions): Promise<ExitReason> {
-    return this.actor.stop(options);
-  }
-
-  kill(): void {
-    this.actor.kill();
   }
 
   /**
@@ -88,42 +62,28 @@ export class DynamicSupervisor<Handle extends Running> implements Running, Start
    * still stopping, a new one takes messages and begins when that has ended, so that there are
    * never two at work. Throws `unavailable` when the supervisor stops or has `maxChildren`.
    */
-  child(key: string): Handle {
+  child(key: string): Child {
     const present = this.#children.get(key);
     if (present?.accepting === true) return present;
     return this.#start(key, present?.actor, 0);
   }
 
   /** The child of `key` when it is running. */
-  running(key: string): Handle | undefined {
+  running(key: string): Child | undefined {
     const present = this.#children.get(key);
     return present?.accepting === true ? present : undefined;
   }
 
-  #start(key: string, former: Actor | undefined, restarts: number): Handle {
+  #start(key: string, former: Actor | undefined, restarts: number): Child {
     const { actor } = this;
-    const { idleMs, shutdownMs, maxChildren = actor.runtime.settings.maxChildren } = this.#options;
-    if (!actor.accepting || actor.runtime.draining) {
-      throw new PackhorseError('unavailable', 'The server is shutting down. Try again later.');
-    }
+    const { runtime } = actor;
+    const { idleMs, shutdownMs, maxChildren = runtime.settings.maxChildren } = this.#options;
+    if (!actor.accepting || runtime.draining) throw shuttingDown();
     if (this.#children.size >= maxChildren && !this.#children.has(key)) {
-      throw new PackhorseError(
-        'unavailable',
-        'The server is busy with too many things at once. Try again later.',
-        {
-          metadata: { supervisor: actor.path, maxChildren },
-        },
-      );
+      throw tooManyChildren(actor.path, maxChildren);
     }
-    const child = this.#options.child(key).start({
-      runtime: actor.runtime,
-      parent: actor,
-      name: key,
-      held: true,
-      restarts,
-      ...(idleMs === undefined ? {} : { idleMs }),
-      ...(shutdownMs === undefined ? {} : { shutdownMs }),
-    });
+    const origin = { runtime, parent: actor, name: key, restarts, idleMs, shutdownMs };
+    const child = this.#options.child(key).start(origin);
     this.#children.set(key, child);
     if (former === undefined) child.actor.release();
     else former.onExit(() => child.actor.release());
@@ -131,16 +91,18 @@ export class DynamicSupervisor<Handle extends Running> implements Running, Start
   }
 
   /** A child ended; it may have been replaced already. */
-  childExited(from: Actor, reason: ExitReason): void {
-    const key = from.name ?? '';
-    if (this.#children.get(key)?.actor !== from) return;
+  childExited({ from, reason }: Exit): void {
+    const ended = actorOf(from);
+    const key = ended.name ?? '';
+    if (this.#children.get(key)?.actor !== ended) return;
     const { restart = 'temporary' } = this.#options;
-    if (this.accepting && wantsRestart(restart, reason) && this.#mayRestart(key)) {
-      this.#start(key, from, from.restarts + 1);
-      return;
+    const restarts = this.accepting && !this.actor.runtime.draining && wantsRestart(restart, reason);
+    if (restarts && this.#mayRestart(key)) {
+      this.#start(key, ended, ended.restarts + 1);
+    } else {
+      this.#children.delete(key);
+      this.#histories.delete(key);
     }
-    this.#children.delete(key);
-    this.#histories.delete(key);
   }
 
   #mayRestart(key: string): boolean {
@@ -164,8 +126,8 @@ export class DynamicSupervisor<Handle extends Running> implements Running, Start
 const dynamicBehaviour: AnyBehaviour = {
   kind: 'dynamic-supervisor',
   supervises: true,
+  stopsTogether: true,
   init: (handle) => handle,
   handle: {},
-  exited: (handle, exit: Exit) =>
-    (handle as DynamicSupervisor<Running>).childExited(exit.from as Actor, exit.reason),
+  exited: (handle, exit) => (handle as DynamicSupervisor<Running>).childExited(exit),
 };

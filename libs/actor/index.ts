@@ -18,9 +18,10 @@ export {
 } from './dynamic-supervisor.ts';
 export { type ExitReason, isAbnormal } from './exit.ts';
 export type { Address, Asks, CallOptions, Message, MessageOf, ReplyTo } from './message.ts';
+export type { ActorInfo, ActorTotals } from './observer.ts';
 export type { RestartKind, RestartLimit } from './restarts.ts';
 export type { ActorEnvironment } from './runtime.ts';
-export { type Spec, worker, type WorkerSpec } from './spec.ts';
+export { type ActorName, actorName, named, type Spec, worker, type WorkerSpec } from './spec.ts';
 export {
   type ChildOf,
   type ChildOptions,
@@ -29,4 +30,4 @@ export {
   supervisor,
   type SupervisorOptions,
 } from './supervisor.ts';
-export { ActorSystem, type SpawnOptions } from './system.ts';
+export { ActorSystem, type DrainReport } from './system.ts';

@@ -76,3 +76,30 @@ export class PendingCall extends Envelope {
     return true;
   }
 }
+
+/** Messages in the order they came. */
+export class Mailbox {
+  #first: Envelope | undefined = undefined;
+  #last: Envelope | undefined = undefined;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  push(envelope: Envelope): void {
+    if (this.#last === undefined) this.#first = envelope;
+    else this.#last.next = envelope;
+    this.#last = envelope;
+    this.#size += 1;
+  }
+
+  take(): Envelope | undefined {
+    const envelope = this.#first;
+    if (envelope === undefined) return undefined;
+    this.#first = envelope.next;
+    if (this.#first === undefined) this.#last = undefined;
+    this.#size -= 1;
+    return envelope;
+  }
+}

@@ -1,5 +1,6 @@
 import { type Clock, type Log, PackhorseError, type Settings } from '#base';
 import type { Actor } from './actor.ts';
+import type { Running } from './behaviour.ts';
 import type { PendingCall } from './mailbox.ts';
 import { Scheduler } from './scheduler.ts';
 import { Timeouts } from './timeouts.ts';
@@ -18,13 +19,13 @@ export class Runtime {
   readonly settings: Settings['actor'];
   readonly scheduler: Scheduler;
   readonly deadlines: Timeouts<PendingCall>;
-  readonly idle: Timeouts<Actor>;
+  readonly #idle: Timeouts<Actor>;
   /** Actors without a parent, in the order they were started. */
   readonly roots = new Set<Actor>();
-  readonly names = new Map<string, Actor>();
+  readonly names = new Map<string, Running>();
   /** Set when draining begins: nothing new is started from then on. */
   draining = false;
-  readonly totals = { started: 0, restarted: 0, crashed: 0, refused: 0 };
+  readonly totals = { live: 0, started: 0, restarted: 0, crashed: 0, refused: 0 };
   #lastId = 0;
 
   constructor(environment: ActorEnvironment) {
@@ -33,7 +34,7 @@ export class Runtime {
     this.settings = environment.settings;
     this.scheduler = new Scheduler(environment.settings.sliceTurns);
     this.deadlines = new Timeouts(this.clock, (call) => call.expire());
-    this.idle = new Timeouts(this.clock, (actor) => actor.stopWhenQuiet());
+    this.#idle = new Timeouts(this.clock, (actor) => actor.stopWhenQuiet());
   }
 
   nextId(): number {
@@ -41,13 +42,38 @@ export class Runtime {
     return this.#lastId;
   }
 
-  /** Throws `already_exists` when a running actor has the name. */
-  register(name: string, actor: Actor): void {
+  born(actor: Actor): void {
+    if (actor.parent === undefined) this.roots.add(actor);
+    else (actor.parent.makeTies().children ??= new Set()).add(actor);
+    this.totals.live += 1;
+    this.totals.started += 1;
+    if (actor.restarts > 0) this.totals.restarted += 1;
+  }
+
+  died(actor: Actor): void {
+    if (actor.parent === undefined) this.roots.delete(actor);
+    else actor.parent.ties?.children?.delete(actor);
+    this.totals.live -= 1;
+    if (actor.idleMs !== undefined) this.#idle.remove(actor, actor.idleMs);
+    // What is above it may have waited for nothing but its end to be idle.
+    if (actor.parent !== undefined) this.rests(actor.parent);
+  }
+
+  /** An actor has nothing more to do: the wait begins after which it, or what is above it, stops. */
+  rests(actor: Actor): void {
+    let owner: Actor | undefined = actor;
+    while (owner !== undefined && owner.idleMs === undefined) owner = owner.parent;
+    if (owner?.idleMs !== undefined && owner.accepting) this.#idle.add(owner, owner.idleMs);
+  }
+
+  /** Makes a handle findable until it ends. Throws `already_exists` when another has the name. */
+  register(name: string, handle: Running, actor: Actor): void {
     if (this.names.has(name)) {
       throw new PackhorseError('already_exists', 'An actor of this name is already running.', {
         metadata: { name },
       });
     }
-    this.names.set(name, actor);
+    this.names.set(name, handle);
+    actor.onExit(() => this.names.delete(name));
   }
 }

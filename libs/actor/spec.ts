@@ -1,19 +1,16 @@
-import { Actor, type AnyBehaviour, type Origin } from './actor.ts';
+import { Actor } from './actor.ts';
 import type { ActorRef, Behaviour, Running } from './behaviour.ts';
+import type { Made } from './handle.ts';
 import type { Message } from './message.ts';
+import type { AnyBehaviour, Origin } from './origin.ts';
 
 /**
  * How to start something: an actor (`worker`) or a tree of them (`supervisor`, `dynamicSupervisor`).
  * A value that can be started any number of times.
  */
-export interface Spec<Handle extends Running> {
-  /** Makes it; called by the runtime only. */
-  start(origin: Origin): Handle & Started;
-}
-
-/** A handle knows the actor behind it. */
-export interface Started {
-  readonly actor: Actor;
+export interface Spec<Started extends Running> {
+  /** Makes it, held; called by the runtime only. */
+  start(origin: Origin): Started & Made;
 }
 
 /** The spec of one actor. */
@@ -30,6 +27,38 @@ export function worker<Args, State extends object, Messages extends Message>(
   const erased = behaviour as unknown as AnyBehaviour;
   return {
     worker: true,
-    start: (origin) => new Actor(erased, args, origin) as unknown as ActorRef<Messages> & Started,
+    start: (origin) => new Actor(erased, args, origin) as unknown as ActorRef<Messages> & Made,
+  };
+}
+
+declare const namedType: unique symbol;
+
+/** A name in the registry, which knows what it stands for. */
+export interface ActorName<Started extends Running> {
+  readonly text: string;
+  readonly [namedType]?: () => Started;
+}
+
+/** A name for `named` and `lookup`; one constant per name. */
+export function actorName<Started extends Running>(text: string): ActorName<Started> {
+  return { text };
+}
+
+/**
+ * The same, findable under `name` while it runs, also after a restart. Starting it throws
+ * `already_exists` when another has the name.
+ */
+export function named<Started extends Running, Child extends Spec<Started>>(
+  name: ActorName<Started>,
+  spec: Child & Spec<Started>,
+): Child {
+  return {
+    ...spec,
+    start(origin: Origin) {
+      const made = spec.start({ name: name.text, ...origin });
+      // Only now, for a former incarnation keeps the name until it has ended.
+      made.actor.makeTies().onRelease = () => origin.runtime.register(name.text, made, made.actor);
+      return made;
+    },
   };
 }

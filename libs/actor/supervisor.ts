@@ -1,10 +1,11 @@
-import { PackhorseError } from '#base';
-import { Actor, type AnyBehaviour, type Origin } from './actor.ts';
-import type { Exit, Running, StopOptions } from './behaviour.ts';
-import type { ExitReason } from './exit.ts';
-import type { Address, CallOptions, Message, MessageOf, ReplyTo } from './message.ts';
+import { Actor } from './actor.ts';
+import type { Exit, Running } from './behaviour.ts';
+import { Handle, type Made } from './handle.ts';
+import type { Address, CallOptions, Message } from './message.ts';
+import type { AnyBehaviour, Origin } from './origin.ts';
+import { notRunning, restartsTooOften } from './refusals.ts';
 import { RestartHistory, type RestartKind, type RestartLimit, wantsRestart } from './restarts.ts';
-import type { Spec, Started, WorkerSpec } from './spec.ts';
+import type { Spec, WorkerSpec } from './spec.ts';
 
 /**
  * Who is restarted when a child has crashed: `one-for-one`: that child; `one-for-all`: all;
@@ -55,16 +56,17 @@ interface Place {
   readonly role: string;
   readonly name: string;
   readonly options: ChildOptions<Spec<Running>>;
-  child: (Running & Started) | undefined;
+  child: (Running & Made) | undefined;
 }
 
-export class Supervisor<Children extends AnyChildren> implements Running, Started {
+export class Supervisor<Children extends AnyChildren> extends Handle {
   readonly actor: Actor;
   readonly #options: SupervisorOptions<Children>;
   readonly #places: readonly Place[];
   #history: RestartHistory | undefined = undefined;
 
   constructor(options: SupervisorOptions<Children>, behaviour: AnyBehaviour, origin: Origin) {
+    super();
     this.#options = options;
     this.actor = new Actor(behaviour, this, origin);
     this.#places = Object.entries(options.children).flatMap(([role, child]) => {
@@ -80,34 +82,6 @@ export class Supervisor<Children extends AnyChildren> implements Running, Starte
     for (const place of this.#places) this.#fill(place, 0);
   }
 
-  get id(): number {
-    return this.actor.id;
-  }
-
-  get kind(): string {
-    return this.actor.kind;
-  }
-
-  get accepting(): boolean {
-    return this.actor.accepting;
-  }
-
-  started(): Promise<void> {
-    return this.actor.started();
-  }
-
-  exited(): Promise<ExitReason> {
-    return this.actor.exited();
-  }
-
-  stop(options?: StopOptions): Promise<ExitReason> {
-    return this.actor.stop(options);
-  }
-
-  kill(): void {
-    this.actor.kill();
-  }
-
   /**
    * A worker role: an address whose messages go to the least busy instance at that moment, and
    * which outlives restarts. A nested supervisor: its present handle; throws `unavailable` when there is none.
@@ -115,7 +89,7 @@ export class Supervisor<Children extends AnyChildren> implements Running, Starte
   child<Role extends keyof Children & string>(role: Role): ChildOf<Children[Role]['spec']> {
     const found: Address<Message> | Running = this.#isWorker(role)
       ? new RoleAddress(this, role)
-      : (this.#present(role)[0] ?? this.#throwMissing(role));
+      : this.#presentOne(role);
     return found as ChildOf<Children[Role]['spec']>;
   }
 
@@ -131,39 +105,36 @@ export class Supervisor<Children extends AnyChildren> implements Running, Starte
     return spec !== undefined && 'worker' in spec;
   }
 
-  #present(role: string): (Running & Started)[] {
+  #present(role: string): (Running & Made)[] {
     return this.#places.flatMap(({ role: other, child }) =>
       other === role && child?.accepting === true ? [child] : [],
     );
   }
 
-  #throwMissing(role: string): never {
-    throw new PackhorseError('unavailable', 'This part of the server is not running. Try again later.', {
-      metadata: { actor: `${this.actor.path}/${role}` },
-    });
+  #presentOne(role: string): Running {
+    const [present] = this.#present(role);
+    if (present === undefined) throw notRunning(this.pathOf(role));
+    return present;
+  }
+
+  pathOf(role: string): string {
+    return `${this.actor.path}/${role}`;
   }
 
   /** The actor of a role that has the least to do. */
-  leastBusy(role: string): Actor {
+  leastBusy(role: string): Actor | undefined {
     let found: Actor | undefined;
     for (const place of this.#places) {
       if (place.role !== role || place.child?.accepting !== true) continue;
       if (found === undefined || place.child.actor.load < found.load) found = place.child.actor;
     }
-    return found ?? this.#throwMissing(role);
+    return found;
   }
 
   #fill(place: Place, restarts: number): void {
     const { runtime } = this.actor;
     const { spec, shutdownMs } = place.options;
-    place.child = spec.start({
-      runtime,
-      parent: this.actor,
-      name: place.name,
-      held: true,
-      restarts,
-      ...(shutdownMs === undefined ? {} : { shutdownMs }),
-    });
+    place.child = spec.start({ runtime, parent: this.actor, name: place.name, restarts, shutdownMs });
   }
 
   /** Lets the children begin, each after the one before it has started. Throws what a child's start throws. */
@@ -177,21 +148,16 @@ export class Supervisor<Children extends AnyChildren> implements Running, Starte
 
   async childExited({ from, reason }: Exit): Promise<void> {
     const place = this.#places.find(({ child }) => child?.actor === from);
-    if (place === undefined || !this.accepting) return;
-    const ended = place.child?.actor;
+    if (place?.child === undefined || !this.accepting) return;
+    const { restarts } = place.child.actor;
     place.child = undefined;
-    if (!wantsRestart(place.options.restart ?? 'permanent', reason) || ended === undefined) return;
-    if (!this.#mayRestart()) {
+    if (!wantsRestart(place.options.restart ?? 'permanent', reason)) return;
+    if (this.#mayRestart()) {
+      await this.#restart(place, restarts);
+    } else {
       const cause = reason.kind === 'crash' ? reason.error : undefined;
-      this.actor.crash(
-        new PackhorseError('unavailable', 'A part of the server crashes again and again.', {
-          metadata: { supervisor: this.actor.path },
-          cause,
-        }),
-      );
-      return;
+      this.actor.crash(restartsTooOften(this.actor.path, cause));
     }
-    await this.#restart(place, ended);
   }
 
   #mayRestart(): boolean {
@@ -210,19 +176,18 @@ export class Supervisor<Children extends AnyChildren> implements Running, Starte
     return this.#places.slice(index, strategy === 'one-for-one' ? index + 1 : undefined);
   }
 
-  async #restart(crashed: Place, ended: Actor): Promise<void> {
+  async #restart(crashed: Place, crashedRestarts: number): Promise<void> {
     const affected = this.#affected(this.#places.indexOf(crashed));
     const former = affected.map((place) => place.child?.actor);
-    const restarted = affected.filter((place) => place.options.restart !== 'temporary' || place === crashed);
     for (const place of affected) {
-      const restarts = (place === crashed ? ended : place.child?.actor)?.restarts ?? 0;
+      const restarts = place === crashed ? crashedRestarts : (place.child?.actor.restarts ?? 0);
       place.child = undefined;
       // The new ones take messages while the old ones still stop, so callers notice nothing but a delay.
-      if (restarted.includes(place)) this.#fill(place, restarts + 1);
+      if (place.options.restart !== 'temporary') this.#fill(place, restarts + 1);
     }
     for (const actor of former.toReversed()) await actor?.stopFor(false);
     try {
-      await this.release(restarted);
+      await this.release(affected);
     } catch {
       // The child that failed to start has sent its exit, which is handled as one more restart.
     }
@@ -231,29 +196,23 @@ export class Supervisor<Children extends AnyChildren> implements Running, Starte
 
 /** Sends each message to the least busy instance of a role. */
 class RoleAddress implements Address<Message> {
-  readonly #supervisor: { leastBusy(role: string): Actor };
+  readonly #supervisor: AnySupervisor;
   readonly #role: string;
 
-  constructor(supervisor: { leastBusy(role: string): Actor }, role: string) {
+  constructor(supervisor: AnySupervisor, role: string) {
     this.#supervisor = supervisor;
     this.#role = role;
   }
 
-  async call<Type extends string>(
-    message: { readonly type: Type } & MessageOf<Message, Type>,
-    options?: CallOptions,
-  ): Promise<ReplyTo<MessageOf<Message, Type>>> {
-    return (await this.#supervisor.leastBusy(this.#role).call(message, options)) as ReplyTo<
-      MessageOf<Message, Type>
-    >;
+  call(message: Message, options?: CallOptions): Promise<never> {
+    const actor = this.#supervisor.leastBusy(this.#role);
+    // The caller's types say what the answer is.
+    if (actor !== undefined) return actor.call(message, options) as Promise<never>;
+    return Promise.reject(notRunning(this.#supervisor.pathOf(this.#role)));
   }
 
   cast(message: Message): boolean {
-    try {
-      return this.#supervisor.leastBusy(this.#role).cast(message);
-    } catch {
-      return false;
-    }
+    return this.#supervisor.leastBusy(this.#role)?.cast(message) ?? false;
   }
 }
 
