@@ -3,7 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { createGunzip } from 'node:zlib';
-import { type ByteSink, type ByteStream, readSettings, silentLog, systemClock } from '#base';
+import { ByteReader, type ByteSink, readSettings, silentLog, systemClock } from '#base';
 import {
   advertiseReceivePack,
   advertiseUploadPack,
@@ -110,13 +110,13 @@ export async function plainHttp(repository: PlainRepository, options = plainOpti
 export async function plainDaemon(repository: PlainRepository, options = plainOptions): Promise<PlainServer> {
   const failures: unknown[] = [];
   const talk = async (socket: Socket): Promise<void> => {
-    const chunks = socket[Symbol.asyncIterator]();
-    const first = (await chunks.next()).value as Buffer | undefined;
-    const lengthBytes = Number.parseInt(first?.toString('latin1', 0, 4) ?? '0', 16);
-    const [command = '', ...extra] = (first ?? Buffer.alloc(0)).toString('utf8', 4, lengthBytes).split('\0');
+    const reader = new ByteReader(socket);
+    const lengthBytes = Number.parseInt(Buffer.from((await reader.read(4)) ?? []).toString(), 16);
+    const line = Buffer.from((await reader.read(lengthBytes - 4)) ?? []).toString();
+    const [command = '', ...extra] = line.split('\0');
     const service = command.split(' ')[0] ?? '';
     const version = parseGitProtocol(extra.find((key) => key.startsWith('version=')));
-    const input: ByteStream = { [Symbol.asyncIterator]: () => chunks };
+    const input = reader.rest();
     const signal = new AbortController().signal;
     const conversation: Conversation = { input, output: sinkOf(socket), version, stateless: false, signal };
     const services = servicesOf(repository, service, options);

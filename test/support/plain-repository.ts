@@ -149,7 +149,10 @@ export class PlainRepository implements UploadPackRepository, ReceivePackReposit
     ].join('\n');
     const args = [
       ...(shallows.length > 0 ? ['--shallow-file', ''] : []),
-      ...['pack-objects', '--revs', '--stdout', '-q'],
+      'pack-objects',
+      '--revs',
+      '--stdout',
+      '-q',
       ...(shallows.length > 0 ? ['--shallow'] : []),
       ...(request.thinPack ? ['--thin'] : []),
       ...(request.ofsDelta ? ['--delta-base-offset'] : []),
@@ -210,9 +213,9 @@ class PlainQuarantine implements Quarantine {
     child.stdout.resume();
     let errors = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-    const fed = pipeline(pack, child.stdin).catch(() => undefined);
+    // The indexer knows where the pack ends; the client may leave its connection open behind it.
+    pipeline(pack, child.stdin).catch(() => undefined);
     const [code] = await exited;
-    await fed;
     if (code !== 0) throw new PackhorseError('invalid_argument', errors.trim());
   }
 
