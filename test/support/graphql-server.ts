@@ -6,13 +6,18 @@ import { createGraphql } from '#graphql';
 import { FakeAccounts } from './fake-accounts.ts';
 import { FakeRepositories } from './fake-repositories.ts';
 
-interface Answer {
-  readonly data?: Record<string, unknown> | null;
+interface Answer<Data> {
+  readonly data?: Data | null;
   readonly errors?: readonly {
     readonly message: string;
     readonly path?: readonly (string | number)[];
     readonly extensions: { readonly code: string };
   }[];
+}
+
+interface AskOptions {
+  readonly token?: string;
+  readonly variables?: object;
 }
 
 /** The real GraphQL door on a free port, over accounts and repositories in memory. */
@@ -22,7 +27,9 @@ export interface GraphqlServer extends AsyncDisposable {
   readonly repositories: FakeRepositories;
   /** A token of `login` with these scopes (all without any). */
   token(login: string, ...scopes: Parameters<FakeAccounts['identity']>[1] & object): Promise<string>;
-  ask(query: string, options?: { readonly token?: string; readonly variables?: object }): Promise<Answer>;
+  ask(query: string, options?: AskOptions): Promise<Answer<Record<string, unknown>>>;
+  /** Like `ask`, but fails when there is an error. */
+  data<Data>(query: string, options?: AskOptions): Promise<Data>;
   drain(): Promise<void>;
 }
 
@@ -68,6 +75,18 @@ export async function startGraphqlServer(
   });
   server.on('request', (request, response) => void handler(request, response));
 
+  async function ask<Data>(query: string, { token, variables }: AskOptions = {}): Promise<Answer<Data>> {
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify({ query, variables }),
+    });
+    return (await response.json()) as Answer<Data>;
+  }
+
   return {
     url,
     accounts,
@@ -82,16 +101,13 @@ export async function startGraphqlServer(
       });
       return token;
     },
-    async ask(query, { token, variables } = {}) {
-      const response = await fetch(`${url}/graphql`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        },
-        body: JSON.stringify({ query, variables }),
-      });
-      return (await response.json()) as Answer;
+    ask,
+    async data<Data>(query: string, options?: AskOptions) {
+      const { data, errors } = await ask<Data>(query, options);
+      if (errors !== undefined || data === undefined || data === null) {
+        throw new Error(`the server answered ${JSON.stringify(errors)} to ${query}`);
+      }
+      return data;
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
