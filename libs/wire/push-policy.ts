@@ -1,3 +1,4 @@
+import { isZeroOid } from '#base';
 import { hiddenRefs } from './hidden-refs.ts';
 import { isDeletion, type PushRequest } from './push-request.ts';
 import { isPushableRefName } from './ref-name.ts';
@@ -52,27 +53,22 @@ export async function checkObjects(
 ): Promise<Rejections> {
   const rejections = new Map<RefCommand, string>();
   const updates = commands.filter((command) => !isDeletion(command));
-  const tips = [...new Set(updates.map((command) => command.newOid))];
-  const disconnected = tips.length === 0 ? new Set() : await quarantine.disconnected(tips);
+  if (updates.length === 0) return rejections;
+  const disconnected = await quarantine.disconnected([...new Set(updates.map(({ newOid }) => newOid))]);
+  const isBranch = ({ name }: RefCommand): boolean => name.startsWith(branches);
+  const kinds = await quarantine.kindsOf(updates.filter(isBranch).map(({ newOid }) => newOid));
   for (const command of updates) {
-    const reason = disconnected.has(command.newOid)
-      ? 'missing necessary objects'
-      : await checkBranch(command, policy, quarantine);
-    if (reason !== undefined) rejections.set(command, reason);
+    if (disconnected.has(command.newOid)) rejections.set(command, 'missing necessary objects');
+    else if (!isBranch(command)) continue;
+    else if (kinds.get(command.newOid) !== 'commit') rejections.set(command, 'branches must name commits');
+    else if (policy.denyNonFastForwards && !(await isFastForward(command, quarantine))) {
+      rejections.set(command, 'non-fast-forward');
+    }
   }
   return rejections;
 }
 
-/** Branches name commits, and may have to move forward only. */
-async function checkBranch(
-  command: RefCommand,
-  policy: ReceivePackPolicy,
-  quarantine: Quarantine,
-): Promise<string | undefined> {
-  const { name, oldOid, newOid } = command;
-  if (!name.startsWith(branches)) return undefined;
-  if ((await quarantine.kindOf(newOid)) !== 'commit') return 'branches must point to commits';
-  const isCreation = /^0+$/.test(oldOid);
-  if (isCreation || !policy.denyNonFastForwards || oldOid === newOid) return undefined;
-  return (await quarantine.isAncestor(oldOid, newOid)) ? undefined : 'non-fast-forward';
+async function isFastForward({ oldOid, newOid }: RefCommand, quarantine: Quarantine): Promise<boolean> {
+  if (isZeroOid(oldOid) || oldOid === newOid) return true;
+  return quarantine.isAncestor(oldOid, newOid);
 }

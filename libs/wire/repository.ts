@@ -163,8 +163,8 @@ export interface Quarantine extends AsyncDisposable {
   receive(pack: ByteStream, options: ReceiveOptions): Promise<void>;
   /** Those of `tips` from which some object cannot be reached, counting the quarantine and everything already reachable. */
   disconnected(tips: readonly Oid[]): Promise<ReadonlySet<Oid>>;
-  /** What `oid` is, looking into the quarantine too; undefined when it does not exist. */
-  kindOf(oid: Oid): Promise<'commit' | 'tree' | 'blob' | 'tag' | undefined>;
+  /** What each of `oids` is, looking into the quarantine too; those that do not exist are left out. */
+  kindsOf(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, 'commit' | 'tree' | 'blob' | 'tag'>>;
   /** True when `ancestor` is reachable from `descendant`, looking into the quarantine too. */
   isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean>;
   /**

@@ -181,6 +181,9 @@ export class PlainRepository implements UploadPackRepository, ReceivePackReposit
   }
 }
 
+const objectKinds = ['commit', 'tree', 'blob', 'tag'] as const;
+type ObjectKind = (typeof objectKinds)[number];
+
 class PlainQuarantine implements Quarantine {
   readonly #repository: PlainRepository;
   readonly #objects: string;
@@ -228,10 +231,16 @@ class PlainQuarantine implements Quarantine {
     return missing;
   }
 
-  async kindOf(oid: Oid): Promise<'commit' | 'tree' | 'blob' | 'tag' | undefined> {
-    const answer = await this.#git(['cat-file', '-t', oid]);
-    const kind = answer.stdout.toString().trim();
-    return (['commit', 'tree', 'blob', 'tag'] as const).find((known) => known === kind);
+  async kindsOf(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, ObjectKind>> {
+    const answer = await this.#git(['cat-file', '--batch-check'], `${oids.join('\n')}\n`);
+    const lines = answer.stdout.toString().split('\n');
+    return new Map(
+      lines.flatMap((line): [Oid, ObjectKind][] => {
+        const [oid = '', kind] = line.split(' ');
+        const known = objectKinds.find((name) => name === kind);
+        return known === undefined ? [] : [[oid, known]];
+      }),
+    );
   }
 
   async isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean> {
