@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { as, doors, type Door } from '#test/doors';
+import { git } from '#test/git';
+import { PeakMemory } from '#test/process-memory';
+import { removeDirectory } from '#test/temporary';
+import { clone, generated, Scene, type Served } from './scene.ts';
+
+/**
+ * Nothing may hold a pack in memory: what the server needs above idle is bounded, and a pack twice
+ * as large needs no more. Memory that is not backed by files is what counts.
+ */
+
+const MiB = 1024 * 1024;
+const allowedBytes = 150 * MiB;
+/** What a heap may differ by between two runs of the same work. */
+const noiseBytes = 40 * MiB;
+const sizes = { small: 100 * MiB, large: 200 * MiB };
+
+let scene: Scene;
+const sources = new Map<number, string>();
+
+before(async () => {
+  scene = await Scene.start();
+  for (const sizeBytes of Object.values(sizes)) {
+    const binaries = { count: sizeBytes / MiB, sizeBytes: MiB };
+    sources.set(
+      sizeBytes,
+      await generated({ seed: 5, commits: 200, branches: 4, tags: 4, files: 40, binaries }),
+    );
+  }
+});
+after(() => scene[Symbol.asyncDispose]());
+
+/** How far the server process went above what it has at rest while `work` ran. */
+async function peakAboveIdle(work: () => Promise<unknown>): Promise<number> {
+  const idle = scene.packhorse.memory().anonBytes;
+  using peak = new PeakMemory(() => scene.packhorse.memory());
+  await work();
+  const { anonBytes, samples } = peak.stop();
+  assert.ok(samples > 10, `only ${samples} samples: that says nothing`);
+  return anonBytes - idle;
+}
+
+const inMiB = (bytes: number): string => `${(bytes / MiB).toFixed(0)} MiB`;
+
+for (const door of doors) {
+  describe(`memory over ${door.name}`, () => {
+    const pushed = new Map<number, Served>();
+
+    async function push(door: Door, sizeBytes: number): Promise<number> {
+      const served = await scene.empty(door);
+      const source = sources.get(sizeBytes) ?? assert.fail();
+      const peak = await peakAboveIdle(() =>
+        git(['push', '--quiet', '--mirror', served.url], as(served, { cwd: source })),
+      );
+      pushed.set(sizeBytes, served);
+      return peak;
+    }
+
+    test('a push stays within its bound, and one twice as large adds nothing', async (context) => {
+      // The first push of a process also pays for code that is compiled and heaps that grow once.
+      await push(door, sizes.small);
+      const small = await push(door, sizes.small);
+      const large = await push(door, sizes.large);
+      context.diagnostic(
+        `above idle: ${inMiB(small)} for ${inMiB(sizes.small)}, ${inMiB(large)} for ${inMiB(sizes.large)}`,
+      );
+      assert.ok(large < allowedBytes, `${inMiB(large)} above idle`);
+      assert.ok(large - small < noiseBytes, `${inMiB(small)} for the small, ${inMiB(large)} for the large`);
+    });
+
+    test('four clones at once stay within the same bound', async (context) => {
+      const peaks: number[] = [];
+      for (const sizeBytes of Object.values(sizes)) {
+        const served = pushed.get(sizeBytes) ?? assert.fail();
+        peaks.push(
+          await peakAboveIdle(async () => {
+            const clones = await Promise.all(Array.from({ length: 4 }, () => clone(served, '--mirror')));
+            for (const path of clones) removeDirectory(path);
+          }),
+        );
+      }
+      const [small = 0, large = 0] = peaks;
+      context.diagnostic(
+        `above idle: ${inMiB(small)} for ${inMiB(sizes.small)}, ${inMiB(large)} for ${inMiB(sizes.large)}`,
+      );
+      assert.ok(large < allowedBytes, `${inMiB(large)} above idle`);
+      assert.ok(large - small < noiseBytes, `${inMiB(small)} for the small, ${inMiB(large)} for the large`);
+    });
+  });
+}
