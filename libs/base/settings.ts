@@ -41,7 +41,7 @@ export const settingDefinitions = {
     maxCommands: setting(100_000, 'Ref updates in one push; past it the push is refused.'),
     maxWants: setting(200_000, 'Wants in one fetch; past it the fetch is refused.'),
     maxHaves: setting(200_000, 'Haves in one fetch request; past it the fetch is refused.'),
-    maxArgumentLines: setting(100_000, 'Lines in one protocol v2 command; past it the command is refused.'),
+    maxArgumentLines: setting(500_000, 'Lines in one protocol v2 command; past it the command is refused.'),
     maxRefPrefixes: setting(
       65_536,
       'ref-prefix lines that are looked at; with more, all refs are listed, as git does.',
@@ -64,7 +64,7 @@ export const settingDefinitions = {
       'What is read of a refused push after its report, so that the client gets to read it; past it the connection is closed.',
     ),
     drainTimeoutMs: setting(
-      60 * second,
+      5 * minute,
       'How long the rest of a refused push is read; past it the connection is closed.',
     ),
     keepAliveMs: setting(

@@ -4,14 +4,14 @@ import { FetchArguments, type FetchRules } from './fetch-arguments.ts';
 import { hiddenRefs } from './hidden-refs.ts';
 import { Negotiation } from './negotiation.ts';
 import type { WireOptions } from './options.ts';
-import { streamPack } from './pack-stream.ts';
+import { type PackOptions, packRequestOf, streamPack } from './pack-stream.ts';
 import type { PktWriter } from './pkt-writer.ts';
 import type { RefSnapshot, UploadPackRepository } from './repository.ts';
-import { answerShallow, serverShallows, type ShallowAnswer, type ShallowRequest } from './shallow.ts';
-import { requireExisting, resolveDeepen } from './wants.ts';
+import { planShallowV2, sendShallowLines, type ShallowRequest } from './shallow.ts';
+import { requireExisting } from './wants.ts';
 
 /** A v2 `fetch` request (gitprotocol-v2, "fetch"). */
-export interface FetchRequest {
+export interface FetchRequest extends PackOptions {
   readonly wants: readonly Oid[];
   /** Full names behind `want-ref`. */
   readonly wantRefs: readonly string[];
@@ -19,12 +19,7 @@ export interface FetchRequest {
   readonly done: boolean;
   readonly waitForDone: boolean;
   readonly sidebandAll: boolean;
-  readonly thinPack: boolean;
-  readonly ofsDelta: boolean;
-  readonly includeTag: boolean;
-  readonly progress: boolean;
   readonly shallow: ShallowRequest;
-  readonly filter: string | undefined;
 }
 
 const flagNames: ReadonlySet<string> = new Set([
@@ -84,8 +79,15 @@ export async function serveFetch(
 
   const negotiation = new Negotiation(repository, wants, options.settings.maxReadyWalkCommits);
   if (request.haves.length > 0 && !(await acknowledge(negotiation, request, writer))) return;
+  if (wants.length === 0) return writer.flush();
 
-  const shallow = await sendShallowInfo(repository, snapshot, wants, request, writer, options);
+  const { maxDepthWalkCommits } = options.settings;
+  const plan = await planShallowV2(repository, snapshot, wants, request.shallow, maxDepthWalkCommits);
+  if (plan.isAsked) {
+    await writer.line('shallow-info\n');
+    await sendShallowLines(writer, plan);
+    await writer.delim();
+  }
   if (wantedRefs.size > 0) {
     await writer.line('wanted-refs\n');
     for (const [name, oid] of wantedRefs) await writer.line(`${oid} ${name}\n`);
@@ -93,19 +95,7 @@ export async function serveFetch(
   }
   await writer.line('packfile\n');
   writer.useSideband('side-band-64k');
-  const { thinPack, ofsDelta, includeTag, progress, filter } = request;
-  const unshallowed = new Set(shallow.unshallows);
-  const packRequest = {
-    wants,
-    haves: negotiation.common,
-    clientShallows: request.shallow.clientShallows.filter((oid) => !unshallowed.has(oid)),
-    ...shallow,
-    thinPack,
-    ofsDelta,
-    includeTag,
-    progress,
-    ...(filter === undefined ? {} : { filter }),
-  };
+  const packRequest = packRequestOf(wants, negotiation.common, plan, request);
   await streamPack(repository, packRequest, conversation, writer, options);
 }
 
@@ -141,30 +131,4 @@ async function acknowledge(
   }
   await writer.flush();
   return false;
-}
-
-async function sendShallowInfo(
-  repository: UploadPackRepository,
-  snapshot: RefSnapshot,
-  wants: readonly Oid[],
-  request: FetchRequest,
-  writer: PktWriter,
-  options: WireOptions,
-): Promise<ShallowAnswer> {
-  const { clientShallows } = request.shallow;
-  const deepen = resolveDeepen(snapshot, request.shallow.deepen);
-  const isOwnShallow = (await repository.shallows()).size > 0;
-  if (deepen === undefined && clientShallows.length === 0 && !isOwnShallow) {
-    return { newShallows: [], unshallows: [] };
-  }
-  const { maxDepthWalkCommits } = options.settings;
-  const answer =
-    deepen === undefined && isOwnShallow
-      ? await serverShallows(repository, wants, clientShallows, maxDepthWalkCommits)
-      : await answerShallow(repository, wants, { clientShallows, deepen }, maxDepthWalkCommits);
-  await writer.line('shallow-info\n');
-  for (const oid of answer.newShallows) await writer.line(`shallow ${oid}`);
-  for (const oid of answer.unshallows) await writer.line(`unshallow ${oid}`);
-  await writer.delim();
-  return answer;
 }

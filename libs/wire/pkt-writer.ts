@@ -25,6 +25,7 @@ export class PktWriter {
   /** How errors, progress and data are framed from now on. */
   useSideband(mode: SidebandMode): void {
     this.#mode = mode;
+    this.#linesOnBand = false;
   }
 
   /** Protocol v2 `sideband-all`: lines, too, travel on band 1. */
@@ -91,7 +92,7 @@ export class PktWriter {
       await this.send();
       return;
     }
-    await this.#write([...sidebandPackets(3, Buffer.from(`${message}\n`), this.#mode), flushPkt]);
+    await this.#write(sidebandPackets(3, Buffer.from(`${message}\n`), this.#mode));
   }
 
   /** Sends what was gathered. */

@@ -111,6 +111,7 @@ async function takePush(push: Push): Promise<PushOutcome> {
   const { hasPack } = request;
   const atomic = repository.receivePolicy.advertiseAtomic && request.capabilities.has('atomic');
   const early = checkCommands(request, repository.receivePolicy, await repository.refs());
+  await explain(push, early);
   if (early.size === request.commands.length || (atomic && early.size > 0)) {
     return { report: { unpack: 'ok', results: resultsOf(request, early, []) }, tookPack: !hasPack };
   }
@@ -176,6 +177,7 @@ async function updateRefs(
   using _silence = new KeepAlive(writer, options.clock, options.settings.keepAliveMs);
   const checked = request.commands.filter((command) => !early.has(command));
   const late = await checkObjects(checked, repository.receivePolicy, quarantine);
+  await explain(push, late);
   const rejections: Rejections = new Map([...early, ...late]);
   if (atomic && rejections.size > 0) return resultsOf(request, rejections, []);
   const accepted = request.commands.filter((command) => !rejections.has(command));
@@ -184,6 +186,14 @@ async function updateRefs(
       ? []
       : await quarantine.commit(accepted, { atomic, pushOptions: request.pushOptions });
   return resultsOf(request, rejections, results);
+}
+
+/** Says more of a refusal than fits into the report, as git does, on band 2. */
+async function explain(push: Push, rejections: Rejections): Promise<void> {
+  const notes = [...rejections.values()].flatMap(({ note }) =>
+    note === undefined ? [] : [`error: ${note}\n`],
+  );
+  if (notes.length > 0) await push.writer.progress(Buffer.from(notes.join('')));
 }
 
 function rejected(name: string, reason: string): CommandResult {
@@ -198,8 +208,8 @@ function resultsOf(
 ): readonly CommandResult[] {
   const byName = new Map(results.map((result) => [result.name, result]));
   return request.commands.map((command) => {
-    const reason = rejections.get(command);
-    if (reason !== undefined) return rejected(command.name, reason);
+    const rejection = rejections.get(command);
+    if (rejection !== undefined) return rejected(command.name, rejection.reason);
     return byName.get(command.name) ?? rejected(command.name, 'atomic push failure');
   });
 }

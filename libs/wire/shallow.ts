@@ -1,5 +1,7 @@
 import { type Oid, PackhorseError } from '#base';
-import type { Deepen, UploadPackRepository } from './repository.ts';
+import type { PktWriter } from './pkt-writer.ts';
+import type { Deepen, RefSnapshot, UploadPackRepository } from './repository.ts';
+import { resolveDeepen } from './wants.ts';
 
 /**
  * Where histories are cut off (gitprotocol-pack and gitprotocol-v2, "shallow"). A client names the
@@ -16,14 +18,16 @@ export interface ShallowRequest {
 }
 
 /** What follows from it. */
-export interface ShallowAnswer {
+export interface ShallowPlan {
+  /** True when the client has to be told, even if nothing changes. */
+  readonly isAsked: boolean;
   /** Commits that become shallow, to be told as `shallow`. */
   readonly newShallows: readonly Oid[];
   /** Commits that are no longer shallow, to be told as `unshallow`. */
   readonly unshallows: readonly Oid[];
+  /** Commits that were and stay shallow. */
+  readonly clientShallows: readonly Oid[];
 }
-
-const noChange: ShallowAnswer = { newShallows: [], unshallows: [] };
 
 /** A history cut off somewhere: its last commits, and those before whose parents are part of it. */
 interface Cut {
@@ -31,33 +35,63 @@ interface Cut {
   readonly isInside: (oid: Oid) => boolean;
 }
 
-/** The boundary that `request` asks for, compared with the one the client has. Throws `invalid_argument`. */
-export async function answerShallow(
+/**
+ * Compares the boundary that `request` asks for with the one the client has. Throws
+ * `invalid_argument`, or `resource_exhausted` past `maxWalkCommits` commits.
+ */
+export async function planShallow(
   repository: UploadPackRepository,
+  snapshot: RefSnapshot,
   wants: readonly Oid[],
   request: ShallowRequest,
   maxWalkCommits: number,
-): Promise<ShallowAnswer> {
-  const { deepen, clientShallows } = request;
-  if (deepen === undefined) return noChange;
-  const walker = new DepthWalk(repository, maxWalkCommits);
-  const cut = await cutOff(repository, walker, wants, clientShallows, deepen);
-  const had = new Set(clientShallows);
+): Promise<ShallowPlan> {
+  const known = await existingOf(repository, request.clientShallows);
+  const deepen = resolveDeepen(snapshot, request.deepen);
+  if (deepen === undefined) {
+    return { isAsked: false, newShallows: [], unshallows: [], clientShallows: known };
+  }
+  const walk = new DepthWalk(repository, maxWalkCommits);
+  const cut = await cutOff(repository, walk, wants, known, deepen);
+  const had = new Set(known);
   return {
+    isAsked: true,
     newShallows: [...cut.boundary].filter((oid) => !had.has(oid)),
-    unshallows: clientShallows.filter((oid) => cut.isInside(oid)),
+    unshallows: known.filter((oid) => cut.isInside(oid)),
+    clientShallows: known.filter((oid) => !cut.isInside(oid)),
   };
 }
 
-/** What a client has to be told of a repository that is shallow itself and is not asked to deepen. */
-export async function serverShallows(
+/**
+ * The same for protocol v2, where a repository that is shallow itself says so to every client, and
+ * a shallow client always gets an answer, if an empty one.
+ */
+export async function planShallowV2(
   repository: UploadPackRepository,
+  snapshot: RefSnapshot,
   wants: readonly Oid[],
-  clientShallows: readonly Oid[],
+  request: ShallowRequest,
   maxWalkCommits: number,
-): Promise<ShallowAnswer> {
-  const deepen: Deepen = { kind: 'depth', depth: infiniteDepth, relative: false };
-  return answerShallow(repository, wants, { clientShallows, deepen }, maxWalkCommits);
+): Promise<ShallowPlan> {
+  const isOwn = (await repository.shallows()).size > 0;
+  const whole: Deepen = { kind: 'depth', depth: infiniteDepth, relative: false };
+  const deepen = request.deepen ?? (isOwn ? whole : undefined);
+  const { clientShallows } = request;
+  const plan = await planShallow(repository, snapshot, wants, { clientShallows, deepen }, maxWalkCommits);
+  return { ...plan, isAsked: plan.isAsked || clientShallows.length > 0 };
+}
+
+/** What the client is told of the plan. */
+export async function sendShallowLines(writer: PktWriter, plan: ShallowPlan): Promise<void> {
+  for (const oid of plan.newShallows) await writer.line(`shallow ${oid}`);
+  for (const oid of plan.unshallows) await writer.line(`unshallow ${oid}`);
+}
+
+/** A client may be shallow at commits that were never here. */
+async function existingOf(repository: UploadPackRepository, oids: readonly Oid[]): Promise<readonly Oid[]> {
+  if (oids.length === 0) return oids;
+  const existing = await repository.existing(oids);
+  return oids.filter((oid) => existing.has(oid));
 }
 
 async function cutOff(
@@ -82,6 +116,9 @@ async function cutOff(
   return walk.from(reachable, deepen.depth + 1, ownShallows);
 }
 
+/** Commits that are looked up at the same time. */
+const concurrentLookups = 32;
+
 /** Breadth-first walks over commits, bounded in what they may look at. */
 class DepthWalk {
   readonly #repository: UploadPackRepository;
@@ -99,8 +136,7 @@ class DepthWalk {
     let level = new Set(tips);
     for (let distance = 1; level.size > 0; distance += 1) {
       const next = new Set<Oid>();
-      for (const oid of level) {
-        const parents = await this.#parents(oid);
+      for (const [oid, parents] of await this.#parentsOf([...level])) {
         if (parents === undefined) continue;
         if (distance >= depth || stops.has(oid)) {
           boundary.add(oid);
@@ -119,13 +155,31 @@ class DepthWalk {
   async reachable(tips: readonly Oid[], targets: readonly Oid[]): Promise<readonly Oid[]> {
     const missing = new Set(targets);
     const seen = new Set(tips);
-    // A Set is walked in insertion order and sees what is added meanwhile: it is the queue itself.
-    for (const oid of seen) {
-      if (missing.size === 0) break;
-      missing.delete(oid);
-      for (const parent of (await this.#parents(oid)) ?? []) seen.add(parent);
+    let level: readonly Oid[] = [...seen];
+    for (const oid of level) missing.delete(oid);
+    while (missing.size > 0 && level.length > 0) {
+      const next: Oid[] = [];
+      for (const [, parents] of await this.#parentsOf(level)) {
+        for (const parent of parents ?? []) {
+          if (seen.has(parent)) continue;
+          seen.add(parent);
+          missing.delete(parent);
+          next.push(parent);
+        }
+      }
+      level = next;
     }
     return targets.filter((oid) => !missing.has(oid));
+  }
+
+  /** Looks up a level of the walk, several commits at a time. */
+  async #parentsOf(oids: readonly Oid[]): Promise<readonly (readonly [Oid, readonly Oid[] | undefined])[]> {
+    const found: (readonly [Oid, readonly Oid[] | undefined])[] = [];
+    for (let start = 0; start < oids.length; start += concurrentLookups) {
+      const batch = oids.slice(start, start + concurrentLookups);
+      found.push(...(await Promise.all(batch.map(async (oid) => [oid, await this.#parents(oid)] as const))));
+    }
+    return found;
   }
 
   async #parents(oid: Oid): Promise<readonly Oid[] | undefined> {

@@ -5,13 +5,13 @@ import { FetchArguments, type FetchRules } from './fetch-arguments.ts';
 import { type AckMode, negotiateV0 } from './negotiate-v0.ts';
 import { Negotiation } from './negotiation.ts';
 import type { WireOptions } from './options.ts';
-import { streamPack } from './pack-stream.ts';
+import { packRequestOf, streamPack } from './pack-stream.ts';
 import { pktLineText } from './pkt-line.ts';
 import type { PktReader } from './pkt-reader.ts';
 import type { PktWriter } from './pkt-writer.ts';
 import type { UploadPackRepository } from './repository.ts';
-import { answerShallow, type ShallowRequest } from './shallow.ts';
-import { requireAdvertised, requireExisting, resolveDeepen } from './wants.ts';
+import { planShallow, sendShallowLines, type ShallowRequest } from './shallow.ts';
+import { requireAdvertised, requireExisting } from './wants.ts';
 
 /** An upload request of protocol 0 or 1 (gitprotocol-pack, "upload-request"). */
 export interface UploadRequest {
@@ -69,20 +69,17 @@ export async function serveUploadPackV0(
   const { settings } = options;
   const request = await readUploadRequest(reader, { objectFormat, policy, settings });
   if (request === undefined) return;
-  const { wants, capabilities, filter } = request;
+  const { wants, capabilities } = request;
   requireObjectFormat(capabilities, repository);
 
   const snapshot = await repository.refs();
   await requireExisting(repository, snapshot, wants);
   await requireAdvertised(repository, snapshot, wants, conversation.stateless);
 
-  const { clientShallows } = request.shallow;
-  const deepen = resolveDeepen(snapshot, request.shallow.deepen);
   const { maxDepthWalkCommits } = settings;
-  const shallow = await answerShallow(repository, wants, { clientShallows, deepen }, maxDepthWalkCommits);
-  if (deepen !== undefined) {
-    for (const oid of shallow.newShallows) await writer.line(`shallow ${oid}`);
-    for (const oid of shallow.unshallows) await writer.line(`unshallow ${oid}`);
+  const plan = await planShallow(repository, snapshot, wants, request.shallow, maxDepthWalkCommits);
+  if (plan.isAsked) {
+    await sendShallowLines(writer, plan);
     await writer.flush();
   }
 
@@ -99,18 +96,13 @@ export async function serveUploadPackV0(
   await writer.send();
   if (capabilities.has('side-band-64k')) writer.useSideband('side-band-64k');
   else if (capabilities.has('side-band')) writer.useSideband('side-band');
-  const unshallowed = new Set(shallow.unshallows);
-  const packRequest = {
-    wants,
-    haves: negotiation.common,
-    clientShallows: clientShallows.filter((oid) => !unshallowed.has(oid)),
-    ...shallow,
+  const packRequest = packRequestOf(wants, negotiation.common, plan, {
     thinPack: capabilities.has('thin-pack'),
     ofsDelta: capabilities.has('ofs-delta'),
     includeTag: capabilities.has('include-tag'),
     progress: !capabilities.has('no-progress') && writer.hasSideband,
-    ...(filter === undefined ? {} : { filter }),
-  };
+    filter: request.filter,
+  });
   await streamPack(repository, packRequest, conversation, writer, options);
 }
 
