@@ -77,6 +77,31 @@ export const settingDefinitions = {
     poolIdleMs: setting(2 * minute, 'How long an unused repository stays open.'),
     objectCacheBytes: setting(64 * MiB, 'Memory for parsed objects, shared by all repositories of a node.'),
     objectCacheMaxEntryBytes: setting(1 * MiB, 'Objects larger than this are never cached.'),
+    readerMailboxMessages: setting(
+      256,
+      'Reads that may wait for one reader agent; past it the answer is `unavailable`.',
+    ),
+    readTimeoutMs: setting(
+      30 * second,
+      'Longest run of one read; past it the answer is `deadline_exceeded`.',
+    ),
+    maxObjectBytes: setting(
+      32 * MiB,
+      'Commits, trees and tags larger than this are not shown: `resource_exhausted`.',
+    ),
+    streamedBlobBytes: setting(
+      1 * MiB,
+      'Larger blobs are streamed from a git process, never read into memory.',
+    ),
+    maxBlobStreams: setting(32, 'Streams of large blobs at once on a node; further ones wait.'),
+    maxBlobStreamQueue: setting(
+      256,
+      'Streams of large blobs that may wait; past it the answer is `unavailable`.',
+    ),
+    lastCommitsTimeMs: setting(
+      2 * second,
+      'How long the last commits of a directory are looked for; entries not found by then have none.',
+    ),
     maxPackBytes: setting(10 * GiB, 'Size of one pushed pack; past it the push is refused.'),
     maxPackProducers: setting(8, '`git pack-objects` processes at once on a node; further fetches wait.'),
     maxPackProducerQueue: setting(
@@ -93,6 +118,7 @@ export const settingDefinitions = {
     blobChunkBytes: setting(64 * KiB, 'Size of the chunks in which a blob is streamed.'),
     maxDiffFiles: setting(300, 'Files rendered in one diff; the rest is counted and named as left out.'),
     maxDiffLines: setting(20_000, 'Lines rendered in one diff; the rest is counted and named as left out.'),
+    maxDiffBytes: setting(4 * MiB, 'Bytes of patch rendered in one diff; the rest is left out.'),
     maxHistoryPage: setting(200, 'Commits in one page of history.'),
   },
   http: {

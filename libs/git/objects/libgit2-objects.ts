@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Oid, PackhorseError } from '#base';
+import type { ObjectKind } from '../reader.ts';
+import { handleSweeper } from './handle-sweeper.ts';
+import {
+  copyBytes,
+  errorAmbiguous,
+  errorNotFound,
+  type NativeOdb,
+  type NativeRepository,
+  native,
+  nativeErrorCode,
+  noRefresh,
+} from './nodegit.ts';
+import type { AncestryQueries, RawObject, RawObjects } from './raw.ts';
+
+/** As `git_object_t` numbers them. */
+const kinds: Readonly<Record<number, ObjectKind>> = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag' };
+
+/** Existence checks are synchronous, a few microseconds each: so many of them in one turn of the event loop. */
+const existenceBatch = 256;
+
+const sha1Digits = 40;
+
+/**
+ * A libgit2 handle on the objects of one SHA-1 repository. It opens the object directory only, so
+ * nothing in the repository's config can keep it from opening or make it run anything.
+ */
+export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueries {
+  readonly #odb: NativeOdb;
+  readonly #repository: NativeRepository;
+  readonly #maxObjectBytes: number;
+  /** Asynchronous calls under way: they hold the handle's lock, on which a synchronous call would block. */
+  readonly #inFlight = new Set<Promise<unknown>>();
+  #closed = false;
+
+  private constructor(odb: NativeOdb, repository: NativeRepository, maxObjectBytes: number) {
+    this.#odb = odb;
+    this.#repository = repository;
+    this.#maxObjectBytes = maxObjectBytes;
+  }
+
+  static async open(gitDir: string, options: { readonly maxObjectBytes: number }): Promise<Libgit2Objects> {
+    const odb = await native.Odb.open(join(gitDir, 'objects'));
+    const repository = await native.Repository.wrapOdb(odb);
+    handleSweeper.opened();
+    return new Libgit2Objects(odb, repository, options.maxObjectBytes);
+  }
+
+  async read(oid: Oid): Promise<RawObject | undefined> {
+    const object = await this.#found(() => this.#odb.read(native.Oid.fromString(oid)));
+    if (object === undefined) return undefined;
+    const kind = kinds[object.type()];
+    if (kind === undefined) return undefined;
+    if (object.size() > this.#maxObjectBytes) throw objectTooLarge(oid, this.#maxObjectBytes);
+    return { kind, bytes: copyBytes(object) };
+  }
+
+  async existing(oids: readonly Oid[]): Promise<ReadonlySet<Oid>> {
+    const found = new Set<Oid>();
+    for (let at = 0; at < oids.length; at += existenceBatch) {
+      if (at > 0) await nextTurn();
+      while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight);
+      this.#assertOpen();
+      // Only the first miss of a batch looks for packs that appeared since: one look is enough.
+      let flags = 0;
+      for (const oid of oids.slice(at, at + existenceBatch)) {
+        const id = native.Oid.fromString(oid);
+        if (this.#odb.existsExt(id, noRefresh) !== 0) found.add(oid);
+        else if (flags === 0) {
+          flags = noRefresh;
+          if (this.#odb.existsExt(id, 0) !== 0) found.add(oid);
+        }
+      }
+    }
+    return found;
+  }
+
+  async expand(prefix: string): Promise<Oid | 'ambiguous' | undefined> {
+    try {
+      const id = native.Oid.fromString(prefix.padEnd(sha1Digits, '0'));
+      return (await this.#found(() => this.#odb.existsPrefix(id, prefix.length)))?.tostrS();
+    } catch (error) {
+      if (nativeErrorCode(error) === errorAmbiguous) return 'ambiguous';
+      throw error;
+    }
+  }
+
+  async aheadBehind(local: Oid, upstream: Oid): Promise<{ readonly ahead: number; readonly behind: number }> {
+    const [one, other] = [native.Oid.fromString(local), native.Oid.fromString(upstream)];
+    const counts = await this.#track(() => native.Graph.aheadBehind(this.#repository, one, other));
+    return { ahead: counts.ahead, behind: counts.behind };
+  }
+
+  async mergeBase(one: Oid, other: Oid): Promise<Oid | undefined> {
+    const ids = [native.Oid.fromString(one), native.Oid.fromString(other)] as const;
+    return (await this.#found(() => native.Merge.base(this.#repository, ...ids)))?.tostrS();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.allSettled(this.#inFlight);
+    this.#repository.cleanup();
+    handleSweeper.closed();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new PackhorseError('unavailable', 'The repository was closed. Try again.');
+  }
+
+  async #track<Value>(call: () => Promise<Value>): Promise<Value> {
+    this.#assertOpen();
+    const running = call();
+    this.#inFlight.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#inFlight.delete(running);
+    }
+  }
+
+  /** What `call` answers, or undefined when libgit2 says that there is no such object. */
+  async #found<Value>(call: () => Promise<Value>): Promise<Value | undefined> {
+    try {
+      return await this.#track(call);
+    } catch (error) {
+      if (nativeErrorCode(error) === errorNotFound) return undefined;
+      throw error;
+    }
+  }
+}
+
+export function objectTooLarge(oid: Oid, maxBytes: number): PackhorseError {
+  return new PackhorseError('resource_exhausted', 'An object is larger than the server can show.', {
+    metadata: { oid, maxBytes },
+  });
+}

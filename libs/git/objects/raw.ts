@@ -1,0 +1,37 @@
+import type { Oid } from '#base';
+import type { ObjectKind } from '../reader.ts';
+
+export interface ObjectHeader {
+  readonly kind: ObjectKind;
+  readonly sizeBytes: number;
+}
+
+export interface RawObject {
+  readonly kind: ObjectKind;
+  /** The content without the loose-object header. */
+  readonly bytes: Buffer;
+}
+
+/**
+ * The objects of one repository as bytes. New packs and loose objects are seen as soon as they are
+ * asked for. Nothing here is cached.
+ */
+export interface RawObjects extends AsyncDisposable {
+  /** undefined when the object does not exist. */
+  header(oid: Oid): Promise<ObjectHeader | undefined>;
+  /**
+   * The whole object in memory; undefined when it does not exist. Throws `resource_exhausted` past
+   * the store's limit for one object. Ask for the header first when it may be a large blob.
+   */
+  read(oid: Oid): Promise<RawObject | undefined>;
+  existing(oids: readonly Oid[]): Promise<ReadonlySet<Oid>>;
+  /** The one object whose id starts with `prefix` (lower-case hexadecimal, 4 digits or more). */
+  expand(prefix: string): Promise<Oid | 'ambiguous' | undefined>;
+}
+
+/** Questions about ancestry that libgit2 answers from an open handle. */
+export interface AncestryQueries {
+  aheadBehind(local: Oid, upstream: Oid): Promise<{ readonly ahead: number; readonly behind: number }>;
+  /** undefined when the histories are unrelated. */
+  mergeBase(one: Oid, other: Oid): Promise<Oid | undefined>;
+}
