@@ -121,14 +121,16 @@ export class RunningProcess implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor(name: string, child: ChildProcess) {
+  constructor(name: string, child: ChildProcess, options: { readonly binary?: boolean } = {}) {
     if (child.pid === undefined) throw new Error(`${name} could not be started`);
     this.#name = name;
     this.child = child;
     this.pid = child.pid;
     this.exited = exitOf(child);
     this.exited.catch(() => undefined);
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));
+    if (options.binary !== true) {
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));
+    }
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
   }
 
@@ -203,11 +205,14 @@ export class RunningProcess implements AsyncDisposable {
   }
 }
 
-/** Starts a program in its own process group; its input stays open and is at `child.stdin`. */
+/**
+ * Starts a program in its own process group; its input stays open and is at `child.stdin`.
+ * With `binary`, standard output is left to the caller, at `child.stdout`.
+ */
 export function startProcess(
   command: string,
   args: readonly string[],
-  options: Omit<RunOptions, 'input' | 'timeoutMs'> = {},
+  options: Omit<RunOptions, 'input' | 'timeoutMs'> & { readonly binary?: boolean } = {},
 ): RunningProcess {
-  return new RunningProcess(command, spawnGroup(command, args, options));
+  return new RunningProcess(command, spawnGroup(command, args, options), options);
 }
