@@ -70,7 +70,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
       new URL(request.url ?? '/', 'http://host').pathname === '/graphql'
         ? graphql(request, response)
         : web.handle(request, response),
-    metrics: () => metrics.exposition(),
+    metrics,
   });
   const ssh = createSshServer({
     git,

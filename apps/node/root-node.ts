@@ -23,7 +23,7 @@ export async function startRootNode(context: NodeContext, rootOption: string): P
       response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' });
       response.end('This server answers Git clients only: clone a repository from here.\n');
     },
-    metrics: () => metrics.exposition(),
+    metrics,
   });
   const keysPath = options.authorizedKeys;
   const ssh = keysPath === undefined ? undefined : await createRootSsh(context, git, keysPath);

@@ -1,1 +1,3 @@
-export {};
+export { authenticate } from './credentials.ts';
+export { createHttpServer, type Fallback, type HttpServer, type HttpServerOptions } from './server.ts';
+export type { Health } from './status.ts';

@@ -10,6 +10,8 @@ export class Metrics {
   readonly gitSessionSeconds: Histogram<'service' | 'transport'>;
   readonly gitSessionsRunning: Gauge<'service'>;
   readonly limitsReached: Counter<'limit'>;
+  readonly httpRequests: Counter<'door' | 'status'>;
+  readonly sshLogins: Counter<'outcome'>;
 
   constructor() {
     const registers = [this.#registry];
@@ -37,6 +39,18 @@ export class Metrics {
       name: 'packhorse_limits_reached_total',
       help: 'How often a named limit answered instead of the server.',
       labelNames: ['limit'],
+      registers,
+    });
+    this.httpRequests = new Counter({
+      name: 'packhorse_http_requests_total',
+      help: 'HTTP requests by door (git, web or status) and class of status.',
+      labelNames: ['door', 'status'],
+      registers,
+    });
+    this.sshLogins = new Counter({
+      name: 'packhorse_ssh_logins_total',
+      help: 'SSH connections that came as far as a login, by outcome (accepted or refused).',
+      labelNames: ['outcome'],
       registers,
     });
   }

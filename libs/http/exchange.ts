@@ -1,0 +1,110 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { PackhorseError, randomId, readChunks, type Clock } from '#base';
+
+/** A client may name its request, so that its own logs and ours can be joined. */
+const acceptableId = /^[\w.:-]{1,64}$/;
+
+/** Bytes that a connection had moved when its previous request was finished. */
+const movedBefore = new WeakMap<Socket, { readonly read: number; readonly written: number }>();
+
+/** One request and its response, with what the access log says about them. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly id: string;
+  readonly remoteAddress: string;
+  /** Aborted when the client is gone or the server shuts down. */
+  readonly signal: AbortSignal;
+  /** For the log: who asked, once that is known, and what went wrong. */
+  login: string | undefined;
+  failure: PackhorseError | undefined;
+  readonly #abort = new AbortController();
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+  /** True while the client waits for `100 Continue` before it sends its body (RFC 9110, 10.1.1). */
+  #awaitsContinue: boolean;
+
+  constructor(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean, clock: Clock) {
+    this.request = request;
+    this.response = response;
+    this.#awaitsContinue = awaitsContinue;
+    this.#clock = clock;
+    this.#startedMs = clock.nowMs();
+    this.signal = this.#abort.signal;
+    this.remoteAddress = plainAddress(request.socket.remoteAddress);
+    const named = request.headers['x-request-id'];
+    this.id = typeof named === 'string' && acceptableId.test(named) ? named : randomId();
+    response.setHeader('X-Request-Id', this.id);
+    // What goes wrong on a socket ends in `close`; without a listener it would end the process.
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
+    response.once('close', () => {
+      if (!response.writableFinished) this.abort(new PackhorseError('cancelled', 'The client went away.'));
+    });
+  }
+
+  /** Ends whatever runs for this request. */
+  abort(reason: PackhorseError): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Asks for the body of a client that waits to be asked. */
+  continue(): void {
+    if (!this.#awaitsContinue) return;
+    this.#awaitsContinue = false;
+    this.response.writeContinue();
+  }
+
+  /** True while some of the request's body has not arrived. */
+  get isReceiving(): boolean {
+    const { headers, complete } = this.request;
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+    return hasBody && !complete;
+  }
+
+  /**
+   * Ends the response. What is left of the request body is still taken for a while, because a
+   * connection that is reset while the client sends would lose the answer on its way.
+   */
+  async end(lingerMs: number): Promise<void> {
+    const { request, response } = this;
+    if (!this.#awaitsContinue && this.isReceiving) {
+      const patience = AbortSignal.any([this.signal, AbortSignal.timeout(lingerMs)]);
+      try {
+        for await (const _ of readChunks(request, patience));
+      } catch {
+        response.destroy();
+        return;
+      }
+    }
+    response.end();
+  }
+
+  /** One line of the access log, once the response is closed. */
+  record(): Readonly<Record<string, unknown>> {
+    const { request, response } = this;
+    const { socket } = request;
+    const before = movedBefore.get(socket) ?? { read: 0, written: 0 };
+    movedBefore.set(socket, { read: socket.bytesRead, written: socket.bytesWritten });
+    return {
+      requestId: this.id,
+      method: request.method,
+      path: request.url?.split('?', 1)[0],
+      status: response.headersSent ? response.statusCode : undefined,
+      durationMs: this.#clock.nowMs() - this.#startedMs,
+      bytesIn: socket.bytesRead - before.read,
+      bytesOut: socket.bytesWritten - before.written,
+      remoteAddress: this.remoteAddress,
+      userAgent: request.headers['user-agent'],
+      ...(this.login !== undefined && { login: this.login }),
+      ...(!response.writableFinished && { aborted: true }),
+      ...(this.failure !== undefined && { code: this.failure.code }),
+    };
+  }
+}
+
+/** An IPv4 address as it is written, also where the socket shows it inside IPv6 (RFC 4291, 2.5.5.2). */
+function plainAddress(address: string | undefined): string {
+  return address?.replace(/^::ffff:(?=\d+\.)/i, '') ?? 'unknown';
+}

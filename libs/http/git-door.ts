@@ -1,0 +1,102 @@
+import type { Authenticator } from '#accounts';
+import type { ByteStream, Settings } from '#base';
+import type { GitGateway, GitService, GitSession } from '#gateway';
+import { parseGitProtocol, type Conversation } from '#wire';
+import { sendError, sendText } from './answers.ts';
+import { canDecode, RequestBody } from './body.ts';
+import { authenticate } from './credentials.ts';
+import type { Exchange } from './exchange.ts';
+import { GitResponse } from './git-response.ts';
+import type { GitTarget } from './git-target.ts';
+
+export interface GitDoorOptions {
+  readonly git: GitGateway;
+  /** undefined without accounts: everyone is anonymous. */
+  readonly authenticator: Authenticator | undefined;
+  readonly settings: Settings['http'];
+}
+
+type ServedTarget = Exclude<GitTarget, { kind: 'refused' }>;
+
+/** Answers one Git request (gitprotocol-http); never rejects. */
+export async function serveGit(
+  exchange: Exchange,
+  target: GitTarget,
+  options: GitDoorOptions,
+): Promise<void> {
+  const { lingerTimeoutMs } = options.settings;
+  try {
+    const refusal = target.kind === 'refused' ? target : mediaRefusal(exchange, target);
+    if (refusal !== undefined) {
+      const headers = refusal.allow === undefined ? {} : { Allow: refusal.allow };
+      await sendText(
+        exchange,
+        { status: refusal.status, message: refusal.message, headers },
+        lingerTimeoutMs,
+      );
+    } else if (target.kind !== 'refused') {
+      await runSession(exchange, target, options);
+      await exchange.end(lingerTimeoutMs);
+    }
+  } catch (thrown) {
+    await sendError(exchange, thrown, lingerTimeoutMs).catch(() => exchange.response.destroy());
+  }
+}
+
+async function runSession(exchange: Exchange, target: ServedTarget, options: GitDoorOptions): Promise<void> {
+  const { request, remoteAddress } = exchange;
+  const identity = await authenticate(options.authenticator, request.headers.authorization, remoteAddress);
+  if (identity.kind === 'user') exchange.login = identity.login;
+  const { path, service } = target;
+  await using session = await options.git.open({ identity, path, service, transport: 'http', remoteAddress });
+  exchange.continue();
+  if (target.kind === 'rpc') await serve(exchange, service, session);
+  else await advertise(exchange, service, session);
+}
+
+async function advertise(exchange: Exchange, service: GitService, session: GitSession): Promise<void> {
+  const { request, response, signal } = exchange;
+  const version = versionOf(exchange, service);
+  // Protocol v2 dispenses with the line that names the service (gitprotocol-http, "Smart Clients").
+  const preamble = version === 2 ? [] : [serviceLine(service)];
+  const output = new GitResponse(response, `application/x-git-${service}-advertisement`, signal, preamble);
+  if (request.method !== 'HEAD') {
+    await session.advertise({ input: nothing(), output, version, stateless: true, signal });
+  }
+  output.start();
+}
+
+async function serve(exchange: Exchange, service: GitService, session: GitSession): Promise<void> {
+  const { request, response, signal } = exchange;
+  const output = new GitResponse(response, `application/x-git-${service}-result`, signal);
+  const version = versionOf(exchange, service);
+  await using body = new RequestBody(request, signal);
+  await session.serve({ input: body.chunks, output, version, stateless: true, signal });
+  output.start();
+}
+
+function versionOf({ request }: Exchange, service: GitService): Conversation['version'] {
+  const asked = parseGitProtocol(request.headers['git-protocol']?.toString());
+  // There is no push over protocol v2: such a request is answered as v0, as git does.
+  return service === 'receive-pack' && asked === 2 ? 0 : asked;
+}
+
+function serviceLine(service: GitService): Buffer {
+  const line = `# service=git-${service}\n`;
+  return Buffer.from(`${(line.length + 4).toString(16).padStart(4, '0')}${line}0000`);
+}
+
+async function* nothing(): ByteStream {}
+
+/** Why the body of this request cannot be read, if so (RFC 9110, 15.5.16). */
+function mediaRefusal(
+  { request }: Exchange,
+  target: ServedTarget,
+): { readonly status: 415; readonly message: string; readonly allow?: never } | undefined {
+  if (target.kind !== 'rpc') return undefined;
+  const expected = `application/x-git-${target.service}-request`;
+  const mediaType = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (mediaType !== expected) return { status: 415, message: `The content type must be ${expected}.` };
+  if (canDecode(request.headers['content-encoding'])) return undefined;
+  return { status: 415, message: 'The content encoding must be gzip, deflate or identity.' };
+}
