@@ -1,3 +1,15 @@
 export * from './agent.ts';
 export * from './object-reader.ts';
 export * from './reader.ts';
+export { DiskRepository, type DiskRepositoryOptions } from './disk-repository.ts';
+export { findGitDirectory } from './git-directory.ts';
+export {
+  type GitCommand,
+  gitFailure,
+  type GitResult,
+  type GitRunCommand,
+  GitRunner,
+} from './process/git-runner.ts';
+export type { RepositoryMode } from './repository-policy.ts';
+export { createStorage, type Storage } from './storage.ts';
+export { openVolume, type Volume } from './volume/volume.ts';

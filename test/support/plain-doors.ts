@@ -13,9 +13,10 @@ import {
   parseGitProtocol,
   serveReceivePack,
   serveUploadPack,
+  type ReceivePackRepository,
+  type UploadPackRepository,
   type WireOptions,
 } from '#wire';
-import type { PlainRepository } from './plain-repository.ts';
 
 /** The smallest doors there can be, to test the protocol with real clients: HTTP and git:// to one repository. */
 
@@ -32,12 +33,15 @@ export interface PlainServer extends AsyncDisposable {
   readonly failures: unknown[];
 }
 
+/** What is served: both views of one repository. */
+export type ServedRepository = UploadPackRepository & ReceivePackRepository;
+
 type Services = {
   readonly advertise: (conversation: Conversation) => Promise<void>;
   readonly serve: (conversation: Conversation) => Promise<void>;
 };
 
-function servicesOf(repository: PlainRepository, service: string, options: WireOptions): Services {
+function servicesOf(repository: ServedRepository, service: string, options: WireOptions): Services {
   if (service === 'git-receive-pack') {
     return {
       advertise: (conversation) => advertiseReceivePack(repository, conversation, options),
@@ -65,7 +69,7 @@ async function* bodyOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
 }
 
 /** Serves `repository` at `url` over HTTP. */
-export async function plainHttp(repository: PlainRepository, options = plainOptions): Promise<PlainServer> {
+export async function plainHttp(repository: ServedRepository, options = plainOptions): Promise<PlainServer> {
   const failures: unknown[] = [];
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://localhost');
@@ -107,7 +111,10 @@ export async function plainHttp(repository: PlainRepository, options = plainOpti
 }
 
 /** Serves `repository` at `url` over git:// (gitprotocol-pack, "Git Transport"): one stateful dialogue. */
-export async function plainDaemon(repository: PlainRepository, options = plainOptions): Promise<PlainServer> {
+export async function plainDaemon(
+  repository: ServedRepository,
+  options = plainOptions,
+): Promise<PlainServer> {
   const failures: unknown[] = [];
   const talk = async (socket: Socket): Promise<void> => {
     const reader = new ByteReader(socket);

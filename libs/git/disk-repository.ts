@@ -1,0 +1,221 @@
+import { type ObjectFormat, type Oid, PackhorseError } from '#base';
+import type {
+  CommandResult,
+  CommitNode,
+  CommitOptions,
+  Deepen,
+  PackPart,
+  PackRequest,
+  ReceivePackRepository,
+  RefCommand,
+  RefSnapshot,
+  UploadPackRepository,
+} from '#wire';
+import type { Pusher, RepositoryFacts } from './agent.ts';
+import { alternateTips } from './alternates.ts';
+import { objectFormatOf } from './git-directory.ts';
+import type { ObjectReader } from './object-reader.ts';
+import { producePack } from './packs/pack-producer.ts';
+import { isReachable, shallowBoundary } from './packs/reachability.ts';
+import { PushQuarantine, type QuarantineHost } from './quarantine/push-quarantine.ts';
+import { RefStore } from './refs/ref-store.ts';
+import type { TransactionOptions } from './refs/ref-transaction.ts';
+import { RepositoryConfig } from './repository-config.ts';
+import { countFacts, verifyRepository } from './repository-facts.ts';
+import { readPolicy, type RepositoryMode, type RepositoryPolicy } from './repository-policy.ts';
+import { ShallowFile } from './shallow-file.ts';
+import type { Storage } from './storage.ts';
+import { noteBusy } from './volume/busy-note.ts';
+import { diskError } from './volume/disk.ts';
+import { recoverRepository } from './volume/recovery.ts';
+
+export interface DiskRepositoryOptions {
+  /** Absolute path of the repository directory, as `findGitDirectory` found it. */
+  readonly gitDir: string;
+  readonly mode: RepositoryMode;
+  readonly objects: ObjectReader;
+  readonly maxCommands: number;
+}
+
+/**
+ * One repository on disk: its refs, pushes and packs. Everything that changes it goes through
+ * here; reading objects is the `ObjectReader`'s business. Close nothing: it holds no handle.
+ */
+export class DiskRepository {
+  readonly gitDir: string;
+  readonly objectFormat: ObjectFormat;
+  readonly #storage: Storage;
+  readonly #options: DiskRepositoryOptions;
+  readonly #config: RepositoryConfig;
+  readonly #shallow: ShallowFile;
+  readonly #refs: RefStore;
+
+  private constructor(
+    storage: Storage,
+    options: DiskRepositoryOptions,
+    config: RepositoryConfig,
+    format: ObjectFormat,
+    policy: RepositoryPolicy,
+  ) {
+    this.#storage = storage;
+    this.#options = options;
+    this.gitDir = options.gitDir;
+    this.objectFormat = format;
+    this.#config = config;
+    this.#shallow = new ShallowFile(storage, options.gitDir, format);
+    const { gitDir, mode, objects } = options;
+    const { disk, clock, log } = storage;
+    this.#refs = new RefStore({
+      gitDir,
+      objectFormat: format,
+      mode,
+      reflogPolicy: policy.reflogs,
+      objects,
+      disk,
+      clock,
+      log,
+    });
+  }
+
+  /** Throws `failed_precondition` for a repository whose format or config is not understood. */
+  static async open(storage: Storage, options: DiskRepositoryOptions): Promise<DiskRepository> {
+    if (options.mode === 'owned') await recoverRepository(storage.disk, options.gitDir, storage.startedAtMs);
+    const config = new RepositoryConfig(storage, options.gitDir);
+    const values = await config.values();
+    const policy = readPolicy(values, options.mode, storage.settings, options.maxCommands);
+    return new DiskRepository(storage, options, config, objectFormatOf(values), policy);
+  }
+
+  /** The refs now. */
+  refs(): Promise<RefSnapshot> {
+    return this.#refs.snapshot();
+  }
+
+  /** Moves refs without a push; results as for one. */
+  async updateRefs(
+    commands: readonly RefCommand[],
+    options: TransactionOptions,
+  ): Promise<readonly CommandResult[]> {
+    await using _busy = await this.#noteBusy();
+    return await this.#refs.transact(commands, options);
+  }
+
+  async #noteBusy(): Promise<AsyncDisposable> {
+    const { disk, random } = this.#storage;
+    if (this.#options.mode === 'shared') return { [Symbol.asyncDispose]: () => Promise.resolve() };
+    try {
+      return await noteBusy(disk, random, this.gitDir);
+    } catch (error) {
+      throw diskError(error);
+    }
+  }
+
+  /** Names another default branch, which may be unborn. Throws `invalid_argument` for a bad name. */
+  async setHead(ref: string, by: Pusher): Promise<void> {
+    await using _busy = await this.#noteBusy();
+    await this.#refs.setHead(ref, by);
+  }
+
+  async #policy(): Promise<RepositoryPolicy> {
+    const { mode, maxCommands } = this.#options;
+    return readPolicy(await this.#config.values(), mode, this.#storage.settings, maxCommands);
+  }
+
+  /** The view of git-upload-pack, with the policy as it is now. */
+  async uploadPack(): Promise<UploadPackRepository> {
+    const { upload } = await this.#policy();
+    const { objects } = this.#options;
+    return {
+      objectFormat: this.objectFormat,
+      uploadPolicy: upload,
+      refs: () => this.refs(),
+      existing: (oids) => objects.existing(oids),
+      commitNode: (oid) => this.#commitNode(oid),
+      shallows: () => this.#shallow.commits(),
+      shallowBoundary: async (wants, deepen) => await this.#shallowBoundary(wants, deepen),
+      reachable: async (oids) =>
+        await isReachable(this.#storage, this.gitDir, await this.refs(), upload.hiddenRefs, oids),
+      pack: (request, signal) => this.#pack(request, signal),
+    };
+  }
+
+  /** Where the repository itself is shallow, history ends. */
+  async #commitNode(oid: Oid): Promise<CommitNode | undefined> {
+    const [node, shallows] = await Promise.all([
+      this.#options.objects.commitNode(oid),
+      this.#shallow.commits(),
+    ]);
+    return node !== undefined && shallows.has(oid) ? { ...node, parents: [] } : node;
+  }
+
+  #pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart> {
+    const source = {
+      gitDir: this.gitDir,
+      commitNode: (oid: Oid) => this.#commitNode(oid),
+      shallows: () => this.#shallow.commits(),
+    };
+    return producePack(this.#storage, source, request, signal);
+  }
+
+  async #shallowBoundary(
+    wants: readonly Oid[],
+    deepen: Extract<Deepen, { kind: 'rev-list' }>,
+  ): Promise<readonly Oid[]> {
+    return await shallowBoundary(this.#storage, this.gitDir, await this.refs(), wants, deepen);
+  }
+
+  /** The view of git-receive-pack for one pusher, with the policy as it is now. */
+  async receivePack(by: Pusher): Promise<ReceivePackRepository> {
+    const policy = await this.#policy();
+    return {
+      objectFormat: this.objectFormat,
+      receivePolicy: policy.receive,
+      refs: () => this.refs(),
+      alternateTips: async () => await this.#alternateTips(),
+      openQuarantine: async (signal) => {
+        if (signal.aborted) throw new PackhorseError('cancelled', 'The operation was cancelled.');
+        const busy = await this.#noteBusy();
+        return new PushQuarantine(this.#storage, this.#quarantineHost(policy, by), busy, signal);
+      },
+    };
+  }
+
+  #quarantineHost(policy: RepositoryPolicy, by: Pusher): QuarantineHost {
+    return {
+      gitDir: this.gitDir,
+      objects: this.#options.objects,
+      closed: this.#options.mode === 'owned' && policy.checks.kind === 'fsck',
+      checks: policy.checks,
+      refs: () => this.refs(),
+      alternateTips: () => this.#alternateTips(),
+      transact: (commands: readonly RefCommand[], options: CommitOptions) =>
+        this.#refs.transact(commands, { atomic: options.atomic, by, message: 'push' }),
+    };
+  }
+
+  #alternateTips(): Promise<readonly Oid[]> {
+    return alternateTips(this.#storage, this.gitDir, this.objectFormat);
+  }
+
+  /** The last value of a key of the repository's Git config; section and name may be in any case. */
+  async configValue(key: string): Promise<string | undefined> {
+    return (await this.#config.values()).last(key);
+  }
+
+  /** Sizes and counts, from the directory. */
+  async facts(): Promise<RepositoryFacts> {
+    const snapshot = await this.refs();
+    const counted = await countFacts(this.#storage.disk, this.gitDir);
+    return {
+      ...counted,
+      generation: snapshot.generation,
+      refs: snapshot.refs.length,
+      objectFormat: this.objectFormat,
+    };
+  }
+
+  /** `git fsck`: what is wrong, one sentence each; empty when all is well. */
+  verify(): Promise<readonly string[]> {
+    return verifyRepository(this.#storage, this.gitDir);
+  }
+}

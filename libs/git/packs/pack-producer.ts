@@ -1,0 +1,89 @@
+import type { Oid } from '#base';
+import type { PackPart, PackRequest } from '#wire';
+import type { ObjectReader } from '../object-reader.ts';
+import type { GitProcess } from '../process/git-process.ts';
+import { gitFailure } from '../process/git-runner.ts';
+import type { Storage } from '../storage.ts';
+import { PartQueue } from './part-queue.ts';
+
+export interface PackSource {
+  readonly gitDir: string;
+  readonly commitNode: ObjectReader['commitNode'];
+  /** The repository's own shallow commits. */
+  readonly shallows: () => Promise<ReadonlySet<Oid>>;
+}
+
+/**
+ * Produces one pack with `git pack-objects`, as the reader takes it. Leaving the loop or aborting
+ * `signal` stops the process. Throws `unavailable` when too many are waiting for a producer.
+ */
+export async function* producePack(
+  storage: Storage,
+  source: PackSource,
+  request: PackRequest,
+  signal: AbortSignal,
+): AsyncGenerator<PackPart, void, undefined> {
+  const input = await revisionInput(source, request);
+  using _lease = await storage.producers.acquire(signal);
+  const parts = new PartQueue();
+  await using running = storage.git.start(
+    {
+      gitDir: source.gitDir,
+      args: packArguments(request, input.isShallow),
+      signal,
+      ...(request.progress ? { onStderr: (bytes) => parts.pushProgress(bytes) } : {}),
+    },
+    { stdin: 'pipe', stdout: 'pipe' },
+  );
+  running.stdin.end(input.text);
+  yield* parts.take(running.stdout);
+  await checkExit(running);
+}
+
+async function checkExit(running: GitProcess): Promise<void> {
+  const exit = await running.exit;
+  if (exit.code !== 0 || exit.stopped !== undefined) throw gitFailure('pack-objects', exit);
+}
+
+function packArguments(request: PackRequest, isShallow: boolean): string[] {
+  return [
+    // Only the `--shallow` lines count, as for git's own upload-pack.
+    ...(isShallow ? ['--shallow-file', ''] : []),
+    'pack-objects',
+    '--revs',
+    '--stdout',
+    ...(request.thinPack ? ['--thin'] : []),
+    ...(isShallow ? ['--shallow'] : []),
+    request.progress ? '--progress' : '-q',
+    ...(request.ofsDelta ? ['--delta-base-offset'] : []),
+    ...(request.includeTag ? ['--include-tag'] : []),
+    ...(request.filter === undefined ? [] : [`--filter=${request.filter}`]),
+  ];
+}
+
+/**
+ * What upload-pack tells pack-objects: shallow points, what is wanted, what is there already.
+ * For a commit that stops being shallow its parents are wanted, while the walk still ends at it.
+ */
+async function revisionInput(
+  source: PackSource,
+  request: PackRequest,
+): Promise<{ readonly text: string; readonly isShallow: boolean }> {
+  const parents = new Set<Oid>();
+  for (const oid of request.unshallows) {
+    for (const parent of (await source.commitNode(oid))?.parents ?? []) parents.add(parent);
+  }
+  const fromClient = [...request.clientShallows, ...request.newShallows, ...request.unshallows];
+  const isShallow = fromClient.length > 0;
+  const shallows = isShallow ? new Set([...(await source.shallows()), ...fromClient]) : new Set<Oid>();
+  const lines = [
+    ...[...shallows].map((oid) => `--shallow ${oid}`),
+    ...request.wants,
+    ...parents,
+    '--not',
+    ...request.haves,
+    ...request.unshallows,
+    '',
+  ];
+  return { text: `${lines.join('\n')}\n`, isShallow };
+}

@@ -1,0 +1,378 @@
+import { type Clock, type Log, type ObjectFormat, isZeroOid } from '#base';
+import type { CommandResult, Ref, RefCommand, RefSnapshot } from '#wire';
+import type { Pusher } from '../agent.ts';
+import {
+  type Disk,
+  diskError,
+  forEachBounded,
+  hasErrno,
+  unlessMissing,
+  writeNewFile,
+} from '../volume/disk.ts';
+import { NameConflicts } from './conflicts.ts';
+import type { RefValue } from './loose-refs.ts';
+import { type PackedRefs, renderPackedRefs } from './packed-refs.ts';
+import { findPacked, type RefFilesState } from './ref-files.ts';
+import { LockFile } from './ref-lock.ts';
+import { isStorableRefName } from './ref-name.ts';
+import { type Reflogs, reflogLine, removeEmptyDirectories, removeEmptyParents } from './reflog.ts';
+import { merge } from './snapshot.ts';
+
+export interface TransactionOptions {
+  readonly atomic: boolean;
+  readonly by: Pusher;
+  /** What the reflogs say, such as `push`. */
+  readonly message: string;
+}
+
+/** What a transaction works on and with. */
+export interface TransactionContext {
+  readonly gitDir: string;
+  readonly format: ObjectFormat;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly reflogs: Reflogs;
+  /** Nobody else writes: refs that go to packed-refs together need no lock each. */
+  readonly owned: boolean;
+  /** The refs as they are before the transaction. */
+  readonly snapshot: RefSnapshot;
+  /** What the disk says about one ref now. */
+  readonly value: (name: string) => Promise<RefValue | undefined>;
+  /** What the disk says about all refs now. */
+  readonly state: () => Promise<RefFilesState>;
+  readonly peel: (refs: readonly Ref[]) => Promise<readonly Ref[]>;
+}
+
+/** What became of a transaction. */
+export interface TransactionOutcome {
+  /** In the order of the commands. */
+  readonly results: readonly CommandResult[];
+  /** New values by real name, peeled; undefined for refs that are gone. */
+  readonly changes: ReadonlyMap<string, Ref | undefined>;
+  /** False when the disk failed, so that what is remembered about it can no longer be trusted. */
+  readonly clean: boolean;
+}
+
+/** More writes than this go to packed-refs in one piece instead of one file each. */
+export const packedThreshold = 64;
+const lockWaitMs = 2_000;
+const concurrency = 8;
+
+type Kind = 'create' | 'update' | 'delete' | 'none';
+
+interface Step {
+  readonly command: RefCommand;
+  readonly kind: Kind;
+  /** The ref that is really changed: what a symbolic ref names. */
+  readonly name: string;
+  lock?: LockFile;
+  /** There is a loose file, with this content. */
+  loose?: RefValue;
+  rejected?: string;
+}
+
+/** One ref transaction over the `files` backend (gitrepository-layout, `refs`), side by side with git itself. */
+export class RefTransaction {
+  readonly #context: TransactionContext;
+  readonly #options: TransactionOptions;
+  readonly #steps: readonly Step[];
+  readonly #undo: (() => Promise<unknown>)[] = [];
+  /** Directories in which names changed. */
+  readonly #directories = new Set<string>();
+  readonly #toPacked: boolean;
+  #packedLock: LockFile | undefined;
+  #state: RefFilesState | undefined;
+  #clean = true;
+
+  constructor(context: TransactionContext, commands: readonly RefCommand[], options: TransactionOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#steps = commands.map((command) => ({
+      command,
+      kind: kindOf(command),
+      name: context.snapshot.get(command.name)?.symref ?? command.name,
+    }));
+    const writes = this.#steps.filter((step) => step.kind === 'create' || step.kind === 'update');
+    this.#toPacked = writes.length > packedThreshold;
+  }
+
+  /** Never throws for what is wrong with a command or the disk: the results say it. */
+  async run(): Promise<TransactionOutcome> {
+    let changes: ReadonlyMap<string, Ref | undefined> = new Map();
+    try {
+      this.#checkNames();
+      await this.#lock();
+      await this.#verify();
+      if (this.#options.atomic && this.#steps.some((step) => step.rejected !== undefined)) {
+        this.#rejectPending('atomic transaction failed');
+      }
+      changes = await this.#apply(this.#steps.filter(isPending));
+    } catch (error) {
+      this.#clean = false;
+      this.#context.log.warn('A ref transaction failed.', { error, gitDir: this.#context.gitDir });
+      await this.#takeBack();
+      this.#rejectPending(diskError(error).message);
+      changes = new Map();
+    }
+    await this.#tidy();
+    return { results: this.#steps.map(resultOf), changes, clean: this.#clean };
+  }
+
+  #rejectPending(reason: string): void {
+    for (const step of this.#steps) step.rejected ??= reason;
+  }
+
+  #checkNames(): void {
+    const targets = new Map<string, Step>();
+    for (const step of this.#steps) {
+      if (!isStorableRefName(step.name) && step.kind !== 'delete') step.rejected = 'invalid ref name';
+      // A deletion may name what git would not let anyone create any more, but never leave `refs`.
+      else if (!isInsideRefs(step.name)) step.rejected = 'invalid ref name';
+      else if (targets.has(step.name)) step.rejected = 'ref updated more than once';
+      else targets.set(step.name, step);
+    }
+  }
+
+  /** Locks every ref, and packed-refs where it will be rewritten. Locks are taken in the order of names, so that two transactions cannot wait for each other. */
+  async #lock(): Promise<void> {
+    const pending = this.#steps.filter(isPending);
+    if (!(this.#toPacked && this.#context.owned)) {
+      const ordered = [...pending].sort((one, other) => (one.name < other.name ? -1 : 1));
+      for (const step of ordered) await this.#lockRef(step);
+    }
+    if (!this.#toPacked && !pending.some((step) => step.kind === 'delete')) return;
+    const lock = await this.#acquire('packed-refs');
+    if (typeof lock === 'string') this.#rejectPending('packed-refs is locked by another process');
+    else this.#packedLock = lock;
+  }
+
+  async #lockRef(step: Step): Promise<void> {
+    const lock = await this.#acquire(step.name);
+    if (lock === 'held') step.rejected = 'the ref is locked by another process';
+    else if (lock === 'directory-conflict')
+      step.rejected = 'a ref of that name conflicts with an existing ref';
+    else {
+      step.lock = lock;
+      for (const directory of lock.madeIn) this.#directories.add(directory);
+    }
+  }
+
+  #acquire(name: string): ReturnType<typeof LockFile.acquire> {
+    return LockFile.acquire(this.#context.disk, this.#path(name), {
+      clock: this.#context.clock,
+      waitMs: lockWaitMs,
+    });
+  }
+
+  #path(name: string): string {
+    return `${this.#context.gitDir}/${name}`;
+  }
+
+  /** Compares every old value with the disk, and every new name with the others. */
+  async #verify(): Promise<void> {
+    const pending = this.#steps.filter(isPending);
+    if (this.#toPacked || this.#packedLock !== undefined) this.#state = await this.#context.state();
+    await forEachBounded(pending, concurrency, async (step) => {
+      const current = await this.#current(step);
+      const reason = mismatch(step.command, current);
+      if (reason !== undefined) step.rejected = reason;
+    });
+    const conflicts = new NameConflicts(this.#context.snapshot);
+    for (const step of pending.filter(isPending)) {
+      if (step.kind !== 'create') continue;
+      const reason = conflicts.accept(step.name);
+      if (reason !== undefined) step.rejected = reason;
+    }
+  }
+
+  async #current(step: Step): Promise<RefValue | undefined> {
+    const state = this.#state;
+    if (state === undefined) {
+      const value = await this.#context.value(step.name);
+      if (value !== undefined) step.loose = value;
+      return value;
+    }
+    const loose = state.loose.get(step.name);
+    if (loose !== undefined) step.loose = loose;
+    const packed = findPacked(state.packed, step.name);
+    return loose ?? (packed === undefined ? undefined : { kind: 'oid', oid: packed.oid });
+  }
+
+  /** Everything that changes the disk; from here on a failure takes all of it back. */
+  async #apply(steps: readonly Step[]): Promise<ReadonlyMap<string, Ref | undefined>> {
+    const written = steps.filter((step) => step.kind === 'create' || step.kind === 'update');
+    const deleted = steps.filter((step) => step.kind === 'delete');
+    const refs = await this.#context.peel(
+      written.map((step) => ({ name: step.name, oid: step.command.newOid })),
+    );
+    const changes = new Map<string, Ref | undefined>(refs.map((ref) => [ref.name, ref]));
+    for (const step of deleted) changes.set(step.name, undefined);
+    if (!this.#toPacked) {
+      await forEachBounded(written, concurrency, async (step) => {
+        await step.lock?.write([Buffer.from(`${step.command.newOid}\n`)]);
+      });
+    }
+    await this.#writeReflogs(written);
+    await this.#rewritePacked(changes);
+    if (this.#toPacked) await this.#removeLoose([...written, ...deleted]);
+    else {
+      for (const step of written) await this.#replaceLoose(step);
+      await this.#removeLoose(deleted);
+    }
+    await forEachBounded(this.#directories, concurrency, (path) => this.#context.disk.syncDirectory(path));
+    return changes;
+  }
+
+  async #writeReflogs(steps: readonly Step[]): Promise<void> {
+    const { reflogs, snapshot, clock } = this.#context;
+    const { by, message } = this.#options;
+    // Thousands of new logs are not worth thousands of fsyncs: the refs themselves are durable.
+    const durable = !this.#toPacked;
+    const append = async (log: string, { oldOid, newOid }: RefCommand): Promise<void> => {
+      if (!(await reflogs.wants(log))) return;
+      this.#undo.push(
+        await reflogs.append(log, reflogLine(oldOid, newOid, by, clock.nowMs(), message), durable),
+      );
+    };
+    await forEachBounded(steps, concurrency, async (step) => {
+      await append(step.name, step.command);
+      if (snapshot.head.symref === step.name) await append('HEAD', step.command);
+    });
+  }
+
+  /** Replaces packed-refs where it has to change: for what is written to it and for deletions. */
+  async #rewritePacked(changes: ReadonlyMap<string, Ref | undefined>): Promise<void> {
+    const before = this.#state?.packed;
+    if (this.#packedLock === undefined || before === undefined) return;
+    const inPacked = [...changes].filter(
+      ([name, ref]) =>
+        (this.#toPacked && ref !== undefined) ||
+        (ref === undefined && findPacked(before, name) !== undefined),
+    );
+    if (inPacked.length === 0) return;
+    const complete = before.peeling === 'all' ? before.refs : await this.#context.peel(before.refs);
+    this.#undo.push(() => this.#putPacked(before));
+    await this.#putPacked({ refs: merge(complete, new Map(inPacked)), peeling: 'all' });
+    this.#directories.add(this.#context.gitDir);
+  }
+
+  async #putPacked(packed: PackedRefs): Promise<void> {
+    const { disk } = this.#context;
+    const path = this.#path('packed-refs.new');
+    await unlessMissing(disk.unlink(path));
+    const file = await disk.create(path);
+    try {
+      for (const chunk of renderPackedRefs(packed.refs)) await file.write(chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await disk.rename(path, this.#path('packed-refs'));
+  }
+
+  async #replaceLoose(step: Step): Promise<void> {
+    const { disk } = this.#context;
+    const path = this.#path(step.name);
+    const { loose } = step;
+    this.#undo.push(() =>
+      loose === undefined ? unlessMissing(disk.unlink(path)) : this.#putLoose(path, loose),
+    );
+    try {
+      await step.lock?.commit();
+    } catch (error) {
+      if (!hasErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')) throw error;
+      // What is left of refs that once were below this name.
+      await removeEmptyDirectories(disk, path);
+      await step.lock?.commit();
+    }
+    this.#directories.add(path.slice(0, path.lastIndexOf('/')));
+  }
+
+  async #removeLoose(steps: readonly Step[]): Promise<void> {
+    const { disk } = this.#context;
+    await forEachBounded(steps, concurrency, async (step) => {
+      const { loose } = step;
+      if (loose === undefined) return;
+      const path = this.#path(step.name);
+      this.#undo.push(() => this.#putLoose(path, loose));
+      await unlessMissing(disk.unlink(path));
+      this.#directories.add(path.slice(0, path.lastIndexOf('/')));
+    });
+  }
+
+  /** Only for taking back: the ref's lock, or being the only writer, keeps everyone else away. */
+  async #putLoose(path: string, value: RefValue): Promise<void> {
+    if (value.kind === 'broken') return;
+    const { disk } = this.#context;
+    const text = value.kind === 'oid' ? `${value.oid}\n` : `ref: ${value.target}\n`;
+    await unlessMissing(disk.unlink(`${path}.lock`));
+    await writeNewFile(disk, `${path}.lock`, Buffer.from(text));
+    await disk.rename(`${path}.lock`, path);
+  }
+
+  async #takeBack(): Promise<void> {
+    for (const undo of this.#undo.toReversed()) {
+      try {
+        await undo();
+      } catch (error) {
+        this.#context.log.error('A failed ref transaction could not be taken back.', { error });
+      }
+    }
+  }
+
+  /** Releases locks, and removes logs and directories that deleted refs leave behind. What fails here changes no ref. */
+  async #tidy(): Promise<void> {
+    const { disk, gitDir, reflogs, log } = this.#context;
+    const attempt = async (work: () => Promise<unknown>): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        log.warn('Could not tidy up after a ref transaction.', { error, gitDir });
+      }
+    };
+    if (this.#packedLock !== undefined) await attempt(async () => this.#packedLock?.release());
+    await forEachBounded(this.#steps, concurrency, async (step) => {
+      const gone = step.kind === 'delete' && step.rejected === undefined;
+      if (gone) await attempt(() => reflogs.remove(step.name));
+      if (step.lock !== undefined) await attempt(async () => step.lock?.release());
+      const mayLeaveDirectories = gone || (step.rejected !== undefined && isInsideRefs(step.name));
+      if (mayLeaveDirectories) await attempt(() => removeEmptyParents(disk, gitDir, step.name));
+    });
+  }
+}
+
+function kindOf(command: RefCommand): Kind {
+  if (isZeroOid(command.newOid)) return isZeroOid(command.oldOid) ? 'none' : 'delete';
+  if (isZeroOid(command.oldOid)) return 'create';
+  return command.oldOid === command.newOid ? 'none' : 'update';
+}
+
+function isPending(step: Step): boolean {
+  return step.rejected === undefined;
+}
+
+function isInsideRefs(name: string): boolean {
+  return (
+    name.startsWith('refs/') &&
+    !name.includes('\0') &&
+    name.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
+  );
+}
+
+function resultOf(step: Step): CommandResult {
+  const { name } = step.command;
+  return step.rejected === undefined
+    ? { name, status: 'ok' }
+    : { name, status: 'rejected', reason: step.rejected };
+}
+
+/** Why the ref on disk is not what the command expects; undefined when it is. */
+function mismatch(command: RefCommand, current: RefValue | undefined): string | undefined {
+  const mustExist = !isZeroOid(command.oldOid);
+  if (current === undefined) return mustExist ? 'reference does not exist' : undefined;
+  if (!mustExist) return 'reference already exists';
+  if (current.kind === 'symref') return 'reference is symbolic and its target does not exist';
+  if (current.kind === 'broken') return 'reference is broken';
+  return current.oid === command.oldOid ? undefined : 'reference changed meanwhile (fetch first)';
+}

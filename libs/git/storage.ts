@@ -1,0 +1,47 @@
+import {
+  type Clock,
+  type Log,
+  type Random,
+  type Settings,
+  silentLog,
+  systemClock,
+  systemRandom,
+} from '#base';
+import { GitRunner } from './process/git-runner.ts';
+import { ConcurrencyLimit } from './process/limit.ts';
+import { type Disk, systemDisk } from './volume/disk.ts';
+
+/** What all repositories of a node share: the git program, the disk, and the limits that count for the whole node. */
+export interface Storage {
+  readonly git: GitRunner;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly settings: Settings['git'];
+  /** When this server began: what is older belongs to one that is gone. */
+  readonly startedAtMs: number;
+  /** Running `git pack-objects` processes. */
+  readonly producers: ConcurrencyLimit;
+  /** Pushes being indexed and checked. */
+  readonly indexers: ConcurrencyLimit;
+}
+
+/** The storage of a node; the parts that tests break can be replaced. */
+export function createStorage(
+  settings: Settings['git'],
+  parts: Partial<Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log'>> = {},
+): Storage {
+  const clock = parts.clock ?? systemClock;
+  return {
+    git: parts.git ?? new GitRunner({ timeoutMs: settings.gitTimeoutMs }),
+    disk: parts.disk ?? systemDisk,
+    clock,
+    random: parts.random ?? systemRandom,
+    log: parts.log ?? silentLog,
+    settings,
+    startedAtMs: clock.nowMs(),
+    producers: new ConcurrencyLimit(settings.maxPackProducers, settings.maxPackProducerQueue),
+    indexers: new ConcurrencyLimit(settings.maxIndexers, settings.maxIndexerQueue),
+  };
+}
