@@ -191,16 +191,18 @@ export class Actor implements Running, Made {
 
   // What the runtime asks of it.
 
-  /** Lets it begin. It crashes when the name it is to be registered under is taken. */
-  release(): void {
-    if (this.#phase !== 'held') return;
+  /** Lets it begin; when the name it is to be registered under is taken it crashes, with the returned error. */
+  release(): PackhorseError | undefined {
+    if (this.#phase !== 'held') return undefined;
     this.#phase = 'starting';
     try {
       this.ties?.onRelease?.();
-      this.#schedule();
     } catch (thrown) {
       this.#failed(thrown);
+      return toPackhorseError(thrown);
     }
+    this.#schedule();
+    return undefined;
   }
 
   /** Runs `task` when it has ended: at once when that is so already. */

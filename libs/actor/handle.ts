@@ -14,9 +14,8 @@ export function actorOf(running: Running): Actor {
 
 /** Lets what was just made begin. Throws what keeps it from that. */
 export function begin<Started extends Running>(made: Started & Made): Started {
-  made.actor.release();
-  const ended = made.actor.endedWith;
-  if (ended?.kind === 'crash') throw ended.error;
+  const error = made.actor.release();
+  if (error !== undefined) throw error;
   return made;
 }
 
