@@ -171,6 +171,7 @@ export class DiskRepository {
       objectFormat: this.objectFormat,
       receivePolicy: policy.receive,
       refs: () => this.refs(),
+      shallows: () => this.#shallow.commits(),
       alternateTips: async () => await this.#alternateTips(),
       openQuarantine: async (signal) => {
         if (signal.aborted) throw new PackhorseError('cancelled', 'The operation was cancelled.');

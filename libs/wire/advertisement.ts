@@ -84,7 +84,8 @@ export function uploadPackAdvertisement(input: UploadPackAdvertisement): readonl
   const refs = remembered(snapshot, `upload-pack\n${policy.hiddenRefs.join('\n')}`, () =>
     uploadPackLines(snapshot, policy),
   );
-  const headTarget = refs.first?.name === 'HEAD' ? snapshot.head.symref : undefined;
+  // A hidden HEAD still says what it names, as in Git.
+  const headTarget = snapshot.head.oid === undefined ? undefined : snapshot.head.symref;
   return frame(refs, uploadPackCapabilities({ ...input, headTarget }), objectFormat, version, input.shallows);
 }
 
@@ -104,6 +105,7 @@ export interface ReceivePackAdvertisement {
   readonly objectFormat: ObjectFormat;
   readonly agent: string;
   readonly version: 0 | 1;
+  readonly shallows: Iterable<Oid>;
   /** Tips of repositories that objects are borrowed from, shown as `.have`. */
   readonly alternateTips: readonly Oid[];
 }
@@ -125,5 +127,5 @@ export function receivePackAdvertisement(input: ReceivePackAdvertisement): reado
   const extra = encodeLines(refs.first === undefined ? haves : [refs.first, ...haves]);
   const all = { first: refs.first ?? extra.first, others: Buffer.concat([refs.others, extra.others]) };
   const capabilities = receivePackCapabilities(policy, objectFormat, input.agent);
-  return frame(haves.length === 0 ? refs : all, capabilities, objectFormat, version, []);
+  return frame(haves.length === 0 ? refs : all, capabilities, objectFormat, version, input.shallows);
 }

@@ -23,10 +23,22 @@ export function advertiseReceivePack(
   options: WireOptions,
 ): Promise<void> {
   return conduct(conversation, options, async (writer) => {
-    const [snapshot, alternateTips] = await Promise.all([repository.refs(), repository.alternateTips()]);
+    const [snapshot, shallows, alternateTips] = await Promise.all([
+      repository.refs(),
+      repository.shallows(),
+      repository.alternateTips(),
+    ]);
     const { objectFormat, receivePolicy: policy } = repository;
     const version = conversation.version === 1 ? 1 : 0;
-    const input = { snapshot, policy, objectFormat, agent: options.agent, version, alternateTips } as const;
+    const input = {
+      snapshot,
+      policy,
+      objectFormat,
+      agent: options.agent,
+      version,
+      shallows,
+      alternateTips,
+    } as const;
     await writer.encoded(...receivePackAdvertisement(input));
   });
 }

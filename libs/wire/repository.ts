@@ -137,6 +137,8 @@ export interface ReceivePackRepository {
   readonly objectFormat: ObjectFormat;
   readonly receivePolicy: ReceivePackPolicy;
   refs(): Promise<RefSnapshot>;
+  /** The repository's own shallow commits (gitrepository-layout, `shallow`). */
+  shallows(): Promise<ReadonlySet<Oid>>;
   /** Tips of repositories that this one borrows objects from, advertised as `.have`. */
   alternateTips(): Promise<readonly Oid[]>;
   /** Starts a push. Nothing is visible to anyone else before `commit`; disposing forgets everything. */

@@ -62,12 +62,17 @@ export class PlainRepository implements UploadPackRepository, ReceivePackReposit
   }
 
   async refs(): Promise<RefSnapshot> {
-    const format = '%(refname)%00%(objectname)%00%(*objectname)%00%(symref)';
+    const format = '%(refname)%00%(objectname)%00%(symref)';
     const lines = (await this.git(['for-each-ref', `--format=${format}`])).split('\n');
+    const shown = (await tryGit(['show-ref', '--dereference'], { cwd: this.path })).stdout.toString();
+    const peels = new Map(Array.from(shown.matchAll(/^(\S+) (.*)\^\{\}$/gm), ([, oid, name]) => [name, oid]));
     const refs = lines.flatMap((line): Ref[] => {
-      const [name = '', oid = '', peeled = '', symref = ''] = line.split('\0');
+      const [name = '', oid = '', symref = ''] = line.split('\0');
       if (name === '') return [];
-      return [{ name, oid, ...(peeled === '' ? {} : { peeled }), ...(symref === '' ? {} : { symref }) }];
+      const peeled = peels.get(name);
+      return [
+        { name, oid, ...(peeled === undefined ? {} : { peeled }), ...(symref === '' ? {} : { symref }) },
+      ];
     });
     const target = await tryGit(['symbolic-ref', '-q', 'HEAD'], { cwd: this.path });
     const commit = await tryGit(['rev-parse', '-q', '--verify', 'HEAD'], { cwd: this.path });
