@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { hasCode } from '#base';
 import { git, newWorkTree, tryGit } from '#test/git';
 import { PlainRepository } from '#test/plain-repository';
 import { temporaryDirectory } from '#test/temporary';
 import { lsRefsAnswer, parseLsRefs } from './ls-refs.ts';
-import { MemoryRepository, oidOf, snapshotOf } from './testing/memory-repository.ts';
+import { type MemoryRepository, oidOf, snapshotOf } from './testing/memory-repository.ts';
 import { converse, packets, transcript } from './testing/transcript.ts';
 import { serveUploadPack } from './upload-pack.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { PackhorseError } from '#base';
 import {
   decodePktLine,
@@ -122,5 +122,5 @@ test('the rest can be left while a chunk is awaited that never comes', async () 
   const rest = new PktReader(silent).rest()[Symbol.asyncIterator]();
   const pending = rest.next();
   assert.deepEqual(await rest.return?.(), { done: true, value: undefined });
-  assert.equal(await Promise.race([pending, 'still waiting']), 'still waiting');
+  assert.equal(await Promise.race([pending, Promise.resolve('still waiting')]), 'still waiting');
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decodePktLine } from './pkt-line.ts';
 import { keepAlivePkt, sidebandPackets } from './sideband.ts';
 import { band } from './testing/transcript.ts';

@@ -149,8 +149,8 @@ export class MemoryRepository implements UploadPackRepository, ReceivePackReposi
 export interface QuarantineBehaviour {
   /** Bytes after which the made-up pack is complete; absent: at the end of the input. */
   packBytes?: number;
-  failure?: unknown;
-  commitFailure?: unknown;
+  failure?: Error;
+  commitFailure?: Error;
   missing: Set<Oid>;
   kinds: Map<Oid, 'commit' | 'tree' | 'blob' | 'tag'>;
   /** Called when the pack is in, before `receive` returns. */
