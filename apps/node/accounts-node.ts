@@ -94,7 +94,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
       await web.close();
       await context.close();
       await database.close();
-      await volume.close();
+      await volume[Symbol.asyncDispose]();
     },
   };
 }
