@@ -90,7 +90,7 @@ for (const door of doors) {
 
         const options = ['-c', `protocol.version=${version}`, '-c', 'fetch.negotiationAlgorithm=consecutive'];
         const packets = await traced([...options, 'fetch', '--progress'], fresh, path);
-        const haves = packets.filter((line) => /fetch> have /.test(line));
+        const haves = packets.filter((line) => /> have /.test(line));
         assert.ok(haves.length > 256, `only ${haves.length} haves: that was no long negotiation`);
         assert.equal(await git(['rev-parse', 'origin/main'], { cwd: path }), tip);
         assert.equal(Number(await git(['rev-list', '--count', '--all'], { cwd: path })), before + 200);
@@ -123,7 +123,8 @@ for (const door of doors) {
       assert.equal(await count(), 1);
       const expectedAt = async (depth: number): Promise<string> => {
         const reference = join(temporaryDirectory('reference'), 'reference');
-        await git(['clone', '--quiet', '--no-local', `--depth=${depth}`, `file://${source}`, reference]);
+        const options = ['--no-single-branch', `--depth=${depth}`];
+        await git(['clone', '--quiet', ...options, `file://${source}`, reference]);
         return git(['rev-list', 'HEAD'], { cwd: reference });
       };
       await git(['fetch', '--quiet', '--depth=5'], as(served, { cwd: path }));
