@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { directorySnapshot } from '#test/directory-snapshot';
-import { as, doors, type Door, type Remote } from '#test/doors';
+import { as, doors, type Door } from '#test/doors';
 import { fsck, git, startGit } from '#test/git';
-import { StallingProxy } from '#test/stalling-proxy';
 import { waitUntil } from '#test/wait';
-import { clone, generated, Scene, type Served } from './scene.ts';
+import { clone, generated, Scene, stalling, type Served } from './scene.ts';
 
 let scene: Scene;
 let source: string;
@@ -41,32 +40,18 @@ function kept(): Promise<Record<string, string>> {
   return directorySnapshot(scene.packhorse.dataDir, { except: ['postgres', 'database', 'admin.json'] });
 }
 
-/** The same remote through a proxy that stops after `bytes`. */
-async function stalling(
-  door: Door,
-  remote: Remote,
-  bytes: number,
-): Promise<{ readonly proxy: StallingProxy; readonly through: Remote }> {
-  const { packhorse } = scene;
-  const http = new URL(packhorse.httpUrl);
-  const target = door.name === 'http' ? { host: http.hostname, port: Number(http.port) } : packhorse.ssh;
-  const proxy = await StallingProxy.start(target, bytes);
-  return {
-    proxy,
-    through: { url: remote.url.replace(`:${target.port}/`, `:${proxy.port}/`), env: remote.env },
-  };
-}
-
 for (const door of doors) {
   describe(`a push that breaks off over ${door.name}`, () => {
     test('the client is killed: nothing changed, nothing is left, and the next push succeeds', async () => {
       const at = await place(door);
       const before = await kept();
       for (const part of [0.02, 0.5, 0.95]) {
-        const { proxy, through } = await stalling(door, at, packBytes * part);
-        await using _ = proxy;
-        const pushing = startGit(['push', '--quiet', '--mirror', through.url], as(through, { cwd: source }));
-        await proxy.stalled;
+        await using stalled = await stalling(scene, door, at, packBytes * part);
+        const pushing = startGit(
+          ['push', '--quiet', '--mirror', stalled.remote.url],
+          as(at, { cwd: source }),
+        );
+        await stalled.proxy.stalled;
         await pushing.killGroup();
         await waitUntil(
           'the server has cleaned up',
@@ -81,10 +66,12 @@ for (const door of doors) {
       const at = await place(door);
       const before = await kept();
       for (const part of [0.02, 0.5, 0.95]) {
-        const { proxy, through } = await stalling(door, at, packBytes * part);
-        await using _ = proxy;
-        const pushing = startGit(['push', '--quiet', '--mirror', through.url], as(through, { cwd: source }));
-        await proxy.stalled;
+        await using stalled = await stalling(scene, door, at, packBytes * part);
+        const pushing = startGit(
+          ['push', '--quiet', '--mirror', stalled.remote.url],
+          as(at, { cwd: source }),
+        );
+        await stalled.proxy.stalled;
         await scene.packhorse.kill9();
         assert.notEqual((await pushing.exited).code, 0);
         await scene.packhorse.restart();

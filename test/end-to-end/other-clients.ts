@@ -124,7 +124,7 @@ function sshProgram(command: string): string {
 const jgitCli: OtherClient = {
   name: 'JGit',
   doors: ['http', 'ssh'],
-  clone: (remote, path) => jgit(['clone', '--no-checkout', remote.url, path], remote, '/'),
+  clone: (remote, path) => jgit(['clone', remote.url, path], remote, '/'),
   fetch: (remote, path) => jgit(['fetch', remote.url, '+refs/heads/*:refs/remotes/origin/*'], remote, path),
   push: (remote, path, branch) =>
     jgit(['push', remote.url, `refs/heads/main:refs/heads/${branch}`], remote, path),

@@ -1,6 +1,7 @@
 import { as, type Door, type Remote } from '#test/doors';
 import { generateRepository, type RepositoryShape } from '#test/generate';
 import { git, tryGit } from '#test/git';
+import { StallingProxy } from '#test/stalling-proxy';
 import { Packhorse, type PackhorseOptions, type Person } from '#test/packhorse';
 import { temporaryDirectory } from '#test/temporary';
 import { join } from 'node:path';
@@ -83,4 +84,23 @@ export async function traced(args: readonly string[], remote: Remote, cwd?: stri
   if (result.code !== 0)
     throw new Error(`git ${args.join(' ')} ended with ${result.code}:\n${result.stderr}`);
   return result.stderr.split('\n').filter((line) => line.includes('packet:'));
+}
+
+/** A remote whose pushes stand still after `bytes`, until they are resumed or killed. */
+export interface Stalled extends AsyncDisposable {
+  readonly proxy: StallingProxy;
+  readonly remote: Remote;
+}
+
+export async function stalling(scene: Scene, door: Door, remote: Remote, bytes: number): Promise<Stalled> {
+  const { packhorse } = scene;
+  const http = new URL(packhorse.httpUrl);
+  const target = door.name === 'http' ? { host: http.hostname, port: Number(http.port) } : packhorse.ssh;
+  const proxy = await StallingProxy.start(target, bytes);
+  const url = remote.url.replace(`:${target.port}/`, `:${proxy.port}/`);
+  return {
+    proxy,
+    remote: { url, env: remote.env },
+    [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
+  };
 }

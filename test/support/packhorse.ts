@@ -81,6 +81,11 @@ export class Packhorse implements AsyncDisposable {
     return this.#process.stderr;
   }
 
+  /** Waits until the server has logged something. */
+  async waitForLog(pattern: RegExp): Promise<void> {
+    await this.#process.waitFor(pattern, { stream: 'stderr' });
+  }
+
   /** What the server wrote to standard output: exactly the ready line. */
   get stdout(): string {
     return this.#process.stdout;
