@@ -314,6 +314,14 @@ test('a start that takes too long is a crash, and what it opens late is let go o
   assert.deepEqual(journal.entries, ['a starts', 'a ends: crash']);
 });
 
+test('a start that was in time is not held against the actor later', async () => {
+  const clock = new ManualClock();
+  const { ref } = spawnProbe({ clock, settings: { startTimeoutMs: 500 } });
+  await ref.started();
+  clock.advance(500);
+  assert.equal(ref.accepting, true);
+});
+
 test('a terminate that fails is logged and the actor ends all the same', async () => {
   const logged: string[] = [];
   const log: Log = { ...silentLog, error: (message) => void logged.push(message) };

@@ -243,7 +243,6 @@ export class Actor implements Running, Made {
   /** One step: to begin, to handle one message, or to end. */
   turn(): void {
     this.#scheduled = false;
-    if (this.#busy) return;
     if (this.#phase === 'starting') this.#start();
     else if (this.#phase === 'live') this.#handleNext();
     else if (this.#phase === 'stopping') this.#finishStep();

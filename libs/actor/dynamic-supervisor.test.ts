@@ -5,6 +5,8 @@ import { Journal, newGate, newSystem, probe, type ProbeArgs, type ProbeMessage }
 import {
   type ActorRef,
   type ActorSystem,
+  type Asks,
+  type Behaviour,
   type DynamicSupervisor,
   type DynamicSupervisorOptions,
   dynamicSupervisor,
@@ -94,6 +96,7 @@ test('a call that arrives while the child is stopping for idleness starts a new 
   assert.deepEqual(journal.entries, ['a starts']);
   gate.open();
   assert.equal(await echoed, 'y');
+  assert.equal(probes.child('a'), one);
   assert.deepEqual(journal.entries, ['a starts', 'a ends: normal', 'a starts']);
 });
 
@@ -176,6 +179,31 @@ test('a pool that was restarted in part still rests and stops', async () => {
   assert.deepEqual(await pool.exited(), { kind: 'normal' });
 });
 
+test('an actor that outlives its own children rests from the end of the last one', async () => {
+  const clock = new ManualClock();
+  const journal = new Journal();
+  const parent: Behaviour<undefined, object, Asks<{ readonly type: 'spawn' }, ActorRef<ProbeMessage>>> = {
+    kind: 'parent',
+    init: () => ({}),
+    handle: { spawn: (_, __, self) => self.spawn(worker(probe, { name: 'a', journal })) },
+  };
+  const parents = newSystem({ clock }).spawn(
+    dynamicSupervisor({ idleMs: 1000, child: () => worker(parent, undefined) }),
+  );
+  const ref = parents.child('k');
+  const child = await ref.call({ type: 'spawn' });
+  const gate = newGate();
+  child.cast({ type: 'wait', gate: gate.opened });
+  await journal.reached('a waits');
+  const stopped = child.stop();
+  clock.advance(1000);
+  assert.equal(ref.accepting, true);
+  gate.open();
+  await stopped;
+  clock.advance(1000);
+  assert.deepEqual(await ref.exited(), { kind: 'normal' });
+});
+
 test('a crash reaches neither the supervisor nor the children of other keys', async () => {
   const { probes, journal } = newProbes();
   const other = probes.child('b');
@@ -212,6 +240,9 @@ test('a transient child that crashed is started again at once, until it has used
   await journal.reached('b starts', 2);
   assert.equal(journal.count('a starts'), 3);
   assert.equal(await probes.child('a').call({ type: 'echo', text: 'x' }), 'x');
+  // Whoever asks for it gives it a fresh start.
+  await assert.rejects(probes.child('a').call({ type: 'crash' }));
+  await journal.reached('a starts', 5);
 });
 
 test('a start that fails is told to those who wait for it, and the next call tries again', async () => {

@@ -258,6 +258,37 @@ test('a supervisor stops its children in reverse order and restarts none', async
   assert.deepEqual(journal.take(), ['c ends: shutdown', 'b ends: shutdown', 'a ends: shutdown']);
 });
 
+test('a supervisor that drains restarts nothing, so that a crash costs the others none of their work', async () => {
+  const gate = newGate();
+  const restarting = newGate();
+  let starts = 0;
+  const start = async (): Promise<void> => {
+    starts += 1;
+    if (starts === 1) return;
+    restarting.open();
+    await gate.opened;
+  };
+  const { trio, journal } = await startTrio('one-for-all', { args: { b: { start } } });
+  await crash(trio.child('b'));
+  // While the supervisor waits for `b` to start, `a` crashes too.
+  await restarting.opened;
+  const [a] = trio.instances('a');
+  await crash(trio.child('a'));
+  await a?.exited();
+  const work = newGate();
+  trio.child('b').cast({ type: 'wait', gate: work.opened });
+  trio.child('b').cast({ type: 'note', text: 'last' });
+  const stopped = trio.stop({ drain: true });
+  gate.open();
+  await journal.reached('b waits');
+  // The supervisor sees the crash of `a` while `b` is still at work.
+  await new Promise(setImmediate);
+  work.open();
+  await stopped;
+  assert.equal(journal.count('a starts'), 1);
+  assert.equal(journal.count('b: last'), 1);
+});
+
 test('draining a supervisor lets its children handle what waits', async () => {
   const { trio, journal } = await startTrio('one-for-one');
   const gate = newGate();
