@@ -13,3 +13,4 @@ export {
 export type { RepositoryMode } from './repository-policy.ts';
 export { createStorage, type Storage } from './storage.ts';
 export { openVolume, type Volume } from './volume/volume.ts';
+export { type Disk, type DiskFile, systemDisk } from './volume/disk.ts';

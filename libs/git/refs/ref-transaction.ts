@@ -254,7 +254,8 @@ export class RefTransaction {
     const complete = before.peeling === 'all' ? before.refs : await this.#context.peel(before.refs);
     this.#undo.push(() => this.#putPacked(before));
     await this.#putPacked({ refs: merge(complete, new Map(inPacked)), peeling: 'all' });
-    this.#directories.add(this.#context.gitDir);
+    // Durable before any loose file goes: an older packed value must never come back in its place.
+    await this.#context.disk.syncDirectory(this.#context.gitDir);
   }
 
   async #putPacked(packed: PackedRefs): Promise<void> {

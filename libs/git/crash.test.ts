@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { type Oid, PackhorseError, zeroOid } from '#base';
+import type { CommandResult, RefCommand } from '#wire';
+import { type Fault, FaultyDisk } from '#test/faulty-disk';
+import { pusher, testStorage } from '#test/disk-repository';
+import { commitFiles, fsck, git, newWorkTree, tryGit } from '#test/git';
+import { temporaryDirectory } from '#test/temporary';
+import { DiskRepository } from './disk-repository.ts';
+import type { ObjectReader } from './object-reader.ts';
+import { type Disk, forEachBounded, systemDisk } from './volume/disk.ts';
+import { openVolume } from './volume/volume.ts';
+
+const id = 'crashcrashcrash';
+const zero = zeroOid('sha1');
+const many = 70;
+
+/** A volume with one repository, and a push onto it. */
+interface Prepared {
+  readonly volume: string;
+  readonly pack: Buffer;
+  readonly oldOid: Oid;
+  readonly newOid: Oid;
+}
+
+interface Scenario {
+  readonly name: string;
+  readonly atomic: boolean;
+  commands(prepared: Prepared): readonly RefCommand[];
+}
+
+const branch = (name: string): string => `refs/heads/${name}`;
+
+const everyKind = ({ oldOid, newOid }: Prepared): RefCommand[] => [
+  { name: branch('main'), oldOid, newOid },
+  { name: branch('packed'), oldOid, newOid },
+  { name: branch('new/deep'), oldOid: zero, newOid },
+  { name: branch('both'), oldOid, newOid: zero },
+  { name: branch('a/nested'), oldOid, newOid: zero },
+];
+
+const scenarios: readonly Scenario[] = [
+  { name: 'a push of every kind of update', atomic: false, commands: everyKind },
+  { name: 'an atomic push', atomic: true, commands: everyKind },
+  {
+    name: 'a push of many refs',
+    atomic: false,
+    commands: (prepared) => [
+      ...everyKind(prepared),
+      ...Array.from({ length: many }, (_, index) => ({
+        name: `refs/tags/t${index}`,
+        oldOid: zero,
+        newOid: prepared.newOid,
+      })),
+    ],
+  },
+];
+
+/** Everything exists: what is pushed here is complete, and starting git for each question would be slow. */
+const objects: ObjectReader = {
+  header: () => Promise.resolve({ kind: 'commit', sizeBytes: 1 }),
+  existing: (oids) => Promise.resolve(new Set(oids)),
+  commitNode: () => Promise.resolve(undefined),
+  peelTag: () => Promise.resolve(undefined),
+};
+
+let prepared: Prepared;
+
+// Thousands of fsyncs are made here, none of which has to reach a real disk.
+if (existsSync('/dev/shm')) process.env['TMPDIR'] = '/dev/shm';
+
+before(async () => {
+  const work = await newWorkTree();
+  const first = await git(['rev-parse', 'HEAD'], { cwd: work });
+  const oldOid = await commitFiles(work, { 'second.txt': 'second' });
+  const newOid = await commitFiles(work, { 'third.txt': 'third' });
+  const pack = await tryGit(['pack-objects', '--stdout', '--revs', '--thin', '-q'], {
+    cwd: work,
+    input: `${newOid}\n^${oldOid}\n`,
+  });
+  const path = join(temporaryDirectory('prepared'), 'volume');
+  await using volume = await openVolume(path);
+  await volume.createRepository(id, { objectFormat: 'sha1', defaultBranch: 'main' });
+  const bare = volume.repositoryPath(id);
+  await git(['push', '--quiet', bare, `${oldOid}:${branch('main')}`], { cwd: work });
+  for (const name of ['packed', 'stays']) await git(['update-ref', branch(name), oldOid], { cwd: bare });
+  for (const name of ['main', 'both', 'a/nested'])
+    await git(['update-ref', branch(name), first], { cwd: bare });
+  await git(['pack-refs', '--all'], { cwd: bare });
+  for (const name of ['main', 'both', 'a/nested'])
+    await git(['update-ref', branch(name), oldOid], { cwd: bare });
+  prepared = { volume: path, pack: pack.stdout, oldOid, newOid };
+});
+
+async function repositoryOn(disk: Disk, volume: string): Promise<DiskRepository> {
+  const gitDir = join(volume, 'repositories', id.slice(0, 2), id.slice(2, 4), `${id}.git`);
+  return await DiskRepository.open(testStorage({ disk }), {
+    gitDir,
+    mode: 'owned',
+    objects,
+    maxCommands: 1000,
+  });
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+async function push(disk: Disk, volume: string, scenario: Scenario): Promise<readonly CommandResult[]> {
+  const repository = await repositoryOn(disk, volume);
+  const receiver = await repository.receivePack(pusher);
+  await using quarantine = await receiver.openQuarantine(new AbortController().signal);
+  await quarantine.receive(once(prepared.pack), { maxPackBytes: 1 << 20, clientShallows: [] });
+  assert.deepEqual(await quarantine.disconnected([prepared.newOid]), new Set());
+  return await quarantine.commit(scenario.commands(prepared), { atomic: scenario.atomic, pushOptions: [] });
+}
+
+interface Attempt {
+  readonly disk: FaultyDisk;
+  readonly volume: string;
+  /** undefined when the push failed as a whole. */
+  readonly results: readonly CommandResult[] | undefined;
+  readonly error: unknown;
+}
+
+async function attempt(scenario: Scenario, fault?: Fault): Promise<Attempt> {
+  const volume = join(temporaryDirectory('crash'), 'volume');
+  cpSync(prepared.volume, volume, { recursive: true });
+  const disk = new FaultyDisk(fault);
+  try {
+    return { disk, volume, results: await push(disk, volume, scenario), error: undefined };
+  } catch (error) {
+    return { disk, volume, results: undefined, error };
+  }
+}
+
+/** Starts again on what is left, and returns the refs. Fails when anything temporary or broken remains. */
+async function restart(volume: string): Promise<ReadonlyMap<string, Oid>> {
+  await using opened = await openVolume(volume);
+  const repository = await repositoryOn(systemDisk, volume);
+  const leftovers = readdirSync(volume, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    /\.lock$|\/tmp_|packed-refs\.new|^(?:busy|incoming|trash)\//.test(path),
+  );
+  assert.deepEqual(leftovers, []);
+  const bare = opened.repositoryPath(id);
+  await fsck(bare);
+  const ours = new Map((await repository.refs()).refs.map((ref) => [ref.name, ref.oid]));
+  const theirs = await git(['for-each-ref', '--format=%(refname) %(objectname)'], { cwd: bare });
+  assert.deepEqual([...ours].map(([name, oid]) => `${name} ${oid}`).join('\n'), theirs);
+  return ours;
+}
+
+type State = 'old' | 'new';
+
+/** Which commands are in effect. Fails for a ref that is neither old nor new. */
+function statesOf(scenario: Scenario, refs: ReadonlyMap<string, Oid>): State[] {
+  assert.equal(refs.get(branch('stays')), prepared.oldOid);
+  return scenario.commands(prepared).map(({ name, oldOid, newOid }) => {
+    const value = refs.get(name) ?? zero;
+    assert.ok(value === oldOid || value === newOid, `${name} is ${value}`);
+    return value === newOid ? 'new' : 'old';
+  });
+}
+
+function isAllOk(results: readonly CommandResult[] | undefined): boolean {
+  return results?.every((result) => result.status === 'ok') === true;
+}
+
+/** The steps of a push without fault, by index; of steps that are alike, such as one for each of many refs, the first three. */
+async function stepsOf(scenario: Scenario): Promise<readonly (readonly [at: number, step: string])[]> {
+  const { disk, results, volume, error } = await attempt(scenario);
+  assert.equal(error, undefined);
+  assert.ok(isAllOk(results), JSON.stringify(results));
+  assert.ok(statesOf(scenario, await restart(volume)).every((state) => state === 'new'));
+  rmSync(volume, { recursive: true });
+  const seen = new Map<string, number>();
+  const steps = [...disk.steps.entries()].filter(([, step]) => {
+    const kind = step.replace(/\d+|[^/ ]{26}/g, '#');
+    const count = (seen.get(kind) ?? 0) + 1;
+    seen.set(kind, count);
+    return count <= 3;
+  });
+  assert.ok(steps.length > 30);
+  return steps;
+}
+
+/** Tries the push with a fault at each step, several at once because most of the time goes by waiting for git. */
+async function atEveryStep(
+  scenario: Scenario,
+  faultAt: (at: number) => Fault,
+  check: (attempt: Attempt, step: string) => Promise<void>,
+): Promise<void> {
+  await forEachBounded(await stepsOf(scenario), 4, async ([at, step]) => {
+    const attempted = await attempt(scenario, faultAt(at));
+    await check(
+      attempted,
+      `fault at "${step}": ${JSON.stringify(attempted.results?.slice(0, 5))} ${String(attempted.error)}`,
+    );
+    rmSync(attempted.volume, { recursive: true });
+  });
+}
+
+for (const scenario of scenarios) {
+  test(`${scenario.name} leaves each ref old or new when the server dies at any step`, async () => {
+    await atEveryStep(
+      scenario,
+      (at) => ({ at, kind: 'crash' }),
+      async ({ volume, results, disk }, what) => {
+        assert.ok(disk.crashed, what);
+        const states = statesOf(scenario, await restart(volume));
+        assert.ok(!isAllOk(results) || states.every((state) => state === 'new'), what);
+      },
+    );
+  });
+
+  test(`${scenario.name} survives a loss of power at any step`, async () => {
+    await atEveryStep(
+      scenario,
+      (at) => ({ at, kind: 'crash' }),
+      async ({ volume, results, disk }, what) => {
+        disk.losePower(volume);
+        const states = statesOf(scenario, await restart(volume));
+        assert.ok(!isAllOk(results) || states.every((state) => state === 'new'), what);
+      },
+    );
+  });
+
+  test(`${scenario.name} outlasts a loss of power once it was acknowledged`, async () => {
+    const { disk, volume, results } = await attempt(scenario);
+    assert.ok(isAllOk(results));
+    disk.losePower(volume);
+    assert.ok(statesOf(scenario, await restart(volume)).every((state) => state === 'new'));
+  });
+
+  test(`${scenario.name} says truly what became of it when the disk fails at any step`, async () => {
+    await atEveryStep(
+      scenario,
+      (at) => ({ at, kind: 'error', code: at % 2 === 0 ? 'ENOSPC' : 'EIO' }),
+      async ({ volume, results, error }, what) => {
+        assert.ok(error === undefined || error instanceof PackhorseError, what);
+        const states = statesOf(scenario, await restart(volume));
+        const said =
+          results?.map((result) => (result.status === 'ok' ? 'new' : 'old')) ?? states.map(() => 'old');
+        assert.deepEqual(states, said, what);
+        if (scenario.atomic) assert.equal(new Set(states).size, 1, what);
+        if (states.includes('new')) return;
+        assert.ok(isAllOk(await push(systemDisk, volume, scenario)), `the next push after ${what}`);
+      },
+    );
+  });
+}
+
+test('the prepared volume is what the scenarios say', () => {
+  const bare = join(prepared.volume, 'repositories', id.slice(0, 2), id.slice(2, 4), `${id}.git`);
+  assert.ok(existsSync(join(bare, branch('both'))) && !existsSync(join(bare, branch('packed'))));
+});
