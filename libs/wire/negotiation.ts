@@ -69,7 +69,7 @@ export class Negotiation {
 
   /**
    * Depth first along first parents, as the way back to what a client has is nearly always short;
-   * commits older than the oldest have are not followed.
+   * except for the want itself, commits older than the oldest have are not followed.
    */
   async #reaches(want: Oid, exhausted: Set<Oid>): Promise<boolean> {
     if (this.#isGoal(want)) return true;
@@ -79,10 +79,10 @@ export class Negotiation {
     const visit = async (oid: Oid): Promise<void> => {
       exhausted.add(oid);
       const node = await this.#node(oid);
-      const isOld = node === undefined || node.committerTimeSeconds < this.#oldestHaveSeconds;
-      path.push({ oid, parents: isOld ? [] : node.parents, next: 0 });
+      const isOld = node !== undefined && node.committerTimeSeconds < this.#oldestHaveSeconds;
+      path.push({ oid, parents: isOld && oid !== want ? [] : (node?.parents ?? []), next: 0 });
     };
-    if (!exhausted.has(want)) await visit(want);
+    await visit(want);
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
       const parent = top.parents[top.next];
       top.next += 1;

@@ -1,4 +1,5 @@
 import { type Oid, PackhorseError } from '#base';
+import { hiddenRefs, visibleRefs } from './hidden-refs.ts';
 import type { PktWriter } from './pkt-writer.ts';
 import type { Deepen, RefSnapshot, UploadPackRepository } from './repository.ts';
 import { resolveDeepen } from './wants.ts';
@@ -52,7 +53,7 @@ export async function planShallow(
     return { isAsked: false, newShallows: [], unshallows: [], clientShallows: known };
   }
   const walk = new DepthWalk(repository, maxWalkCommits);
-  const cut = await cutOff(repository, walk, wants, known, deepen);
+  const cut = await cutOff(repository, snapshot, walk, wants, known, deepen);
   const had = new Set(known);
   return {
     isAsked: true,
@@ -78,7 +79,7 @@ export async function planShallowV2(
   const deepen = request.deepen ?? (isOwn ? whole : undefined);
   const { clientShallows } = request;
   const plan = await planShallow(repository, snapshot, wants, { clientShallows, deepen }, maxWalkCommits);
-  return { ...plan, isAsked: plan.isAsked || clientShallows.length > 0 };
+  return { ...plan, isAsked: plan.isAsked || plan.clientShallows.length > 0 };
 }
 
 /** What the client is told of the plan. */
@@ -96,6 +97,7 @@ async function existingOf(repository: UploadPackRepository, oids: readonly Oid[]
 
 async function cutOff(
   repository: UploadPackRepository,
+  snapshot: RefSnapshot,
   walk: DepthWalk,
   wants: readonly Oid[],
   clientShallows: readonly Oid[],
@@ -112,8 +114,20 @@ async function cutOff(
     return { boundary: new Set(), isInside: () => true };
   }
   if (!deepen.relative) return walk.from(wants, deepen.depth, ownShallows);
-  const reachable = await walk.reachable(wants, clientShallows);
-  return walk.from(reachable, deepen.depth + 1, ownShallows);
+  const deepened = await shownShallows(repository, snapshot, walk, clientShallows);
+  return walk.from(deepened, deepen.depth + 1, ownShallows);
+}
+
+/** Those of the client's shallow commits that the refs it was shown lead to. */
+async function shownShallows(
+  repository: UploadPackRepository,
+  snapshot: RefSnapshot,
+  walk: DepthWalk,
+  clientShallows: readonly Oid[],
+): Promise<readonly Oid[]> {
+  if (clientShallows.length === 0 || (await repository.reachable(clientShallows))) return clientShallows;
+  const refs = visibleRefs(snapshot, hiddenRefs(repository.uploadPolicy.hiddenRefs));
+  return walk.reachable([...new Set(refs.map((ref) => ref.oid))], clientShallows);
 }
 
 /** Commits that are looked up at the same time. */
