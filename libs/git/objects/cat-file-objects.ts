@@ -2,8 +2,13 @@ import { type Oid, PackhorseError } from '#base';
 import type { GitProcess } from '../process/git-process.ts';
 import type { GitRunner } from '../process/git-runner.ts';
 import { type CatFileAnswer, CatFileDecoder } from './cat-file-protocol.ts';
-import { objectTooLarge } from './libgit2-objects.ts';
-import type { ObjectHeader, RawObject, RawObjects } from './raw.ts';
+import {
+  ambiguousPrefix,
+  type ObjectHeader,
+  objectTooLarge,
+  type RawObject,
+  type RawObjects,
+} from './raw.ts';
 
 interface Waiting {
   resolve(answer: CatFileAnswer): void;
@@ -57,9 +62,9 @@ export class CatFileObjects implements RawObjects {
     return found;
   }
 
-  async expand(prefix: string): Promise<Oid | 'ambiguous' | undefined> {
+  async expand(prefix: string): Promise<Oid | undefined> {
     const { line } = await this.#ask('info', prefix, 0);
-    if (line.answer === 'ambiguous') return 'ambiguous';
+    if (line.answer === 'ambiguous') throw ambiguousPrefix(prefix);
     // A ref may be called like this, too; what it names is no expansion then.
     return line.answer === 'object' && line.oid.startsWith(prefix) ? line.oid : undefined;
   }
@@ -99,7 +104,10 @@ class Session implements AsyncDisposable {
     );
     this.#process.stdout.on('data', (chunk: Buffer) => this.#received(chunk));
     this.#process.exit.then(
-      (exit) => this.#end(new PackhorseError('internal', 'A git process on the server failed.', { metadata: { ...exit } })),
+      (exit) =>
+        this.#end(
+          new PackhorseError('internal', 'A git process on the server failed.', { metadata: { ...exit } }),
+        ),
       (error: unknown) => this.#end(error),
     );
   }
@@ -128,6 +136,6 @@ class Session implements AsyncDisposable {
 
   #end(error: unknown): void {
     this.ended = true;
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
 }

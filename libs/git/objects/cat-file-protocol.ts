@@ -76,7 +76,8 @@ export class CatFileDecoder {
     const line = parseCatFileLine(Buffer.concat(this.#line).toString('latin1'));
     const expected = this.#expected[0];
     this.#line = [];
-    if (line === undefined || expected === undefined) throw new RangeError('git cat-file answered something else.');
+    if (line === undefined || expected === undefined)
+      throw new RangeError('git cat-file answered something else.');
     if (line.answer === 'object' && expected.contents) {
       this.#header = line;
       this.#missingBytes = line.sizeBytes + 1;

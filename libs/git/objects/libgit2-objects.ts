@@ -13,7 +13,13 @@ import {
   nativeErrorCode,
   noRefresh,
 } from './nodegit.ts';
-import type { AncestryQueries, RawObject, RawObjects } from './raw.ts';
+import {
+  ambiguousPrefix,
+  type AncestryQueries,
+  objectTooLarge,
+  type RawObject,
+  type RawObjects,
+} from './raw.ts';
 
 /** As `git_object_t` numbers them. */
 const kinds: Readonly<Record<number, ObjectKind>> = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag' };
@@ -77,12 +83,12 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
     return found;
   }
 
-  async expand(prefix: string): Promise<Oid | 'ambiguous' | undefined> {
+  async expand(prefix: string): Promise<Oid | undefined> {
     try {
       const id = native.Oid.fromString(prefix.padEnd(sha1Digits, '0'));
       return (await this.#found(() => this.#odb.existsPrefix(id, prefix.length)))?.tostrS();
     } catch (error) {
-      if (nativeErrorCode(error) === errorAmbiguous) return 'ambiguous';
+      if (nativeErrorCode(error) === errorAmbiguous) throw ambiguousPrefix(prefix);
       throw error;
     }
   }
@@ -116,6 +122,10 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
     this.#inFlight.add(running);
     try {
       return await running;
+    } catch (error) {
+      const code = nativeErrorCode(error);
+      if (code === undefined || code === errorNotFound || code === errorAmbiguous) throw error;
+      throw new PackhorseError('data_loss', 'An object of this repository cannot be read.', { cause: error });
     } finally {
       this.#inFlight.delete(running);
     }
@@ -130,10 +140,4 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
       throw error;
     }
   }
-}
-
-export function objectTooLarge(oid: Oid, maxBytes: number): PackhorseError {
-  return new PackhorseError('resource_exhausted', 'An object is larger than the server can show.', {
-    metadata: { oid, maxBytes },
-  });
 }

@@ -54,6 +54,8 @@ interface Native {
       readonly ENABLE_CACHING: number;
       readonly ENABLE_STRICT_HASH_VERIFICATION: number;
       readonly DISABLE_PACK_KEEP_FILE_CHECKS: number;
+      readonly SET_MWINDOW_SIZE: number;
+      readonly SET_MWINDOW_MAPPED_LIMIT: number;
     };
   };
 }
@@ -85,13 +87,24 @@ export function copyBytes(object: NativeOdbObject): Buffer {
 function quietBufferDeprecation(): void {
   const before = process.noDeprecation;
   process.noDeprecation = true;
-  new (Buffer as unknown as new (sizeBytes: number) => Buffer)(1);
+  (Buffer as unknown as (sizeBytes: number) => Buffer)(1);
   process.noDeprecation = before ?? false;
 }
 
-// Parsed objects are cached by ObjectCache within its budget; libgit2's own cache has another
-// budget that nobody can see. Hashes are verified when a pack comes in and by `git fsck`, as in git.
-native.Libgit2.opts(native.Libgit2.OPT.ENABLE_CACHING, 0);
-native.Libgit2.opts(native.Libgit2.OPT.ENABLE_STRICT_HASH_VERIFICATION, 0);
-native.Libgit2.opts(native.Libgit2.OPT.DISABLE_PACK_KEEP_FILE_CHECKS, 1);
+/** How much of the packs libgit2 maps into memory at once, for all repositories together. */
+const mappedLimitBytes = 64 * 1024 * 1024;
+const windowBytes = 4 * 1024 * 1024;
+
+function configure(): void {
+  const { OPT } = native.Libgit2;
+  // Parsed objects are cached by ObjectCache within its budget; libgit2's own cache has another
+  // budget that nobody sees. Hashes are verified when a pack comes in and by `git fsck`, as in git.
+  native.Libgit2.opts(OPT.ENABLE_CACHING, 0);
+  native.Libgit2.opts(OPT.ENABLE_STRICT_HASH_VERIFICATION, 0);
+  native.Libgit2.opts(OPT.DISABLE_PACK_KEEP_FILE_CHECKS, 1);
+  native.Libgit2.opts(OPT.SET_MWINDOW_SIZE, windowBytes);
+  native.Libgit2.opts(OPT.SET_MWINDOW_MAPPED_LIMIT, mappedLimitBytes);
+}
+
+configure();
 quietBufferDeprecation();

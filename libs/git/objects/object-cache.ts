@@ -25,7 +25,7 @@ export type CacheKind = keyof Cacheable;
 
 export interface ObjectCacheOptions {
   readonly maxBytes: number;
-  /** Larger entries are not kept. */
+  /** Larger objects are not kept. */
   readonly maxEntryBytes: number;
 }
 
@@ -44,13 +44,17 @@ const overheadBytes = 200;
  */
 export class ObjectCache {
   readonly #entries: LRUCache<string, Entry>;
+  readonly #maxObjectBytes: number;
+  readonly #maxResultBytes: number;
   #hits = 0;
   #misses = 0;
 
   constructor(options: ObjectCacheOptions) {
+    this.#maxObjectBytes = options.maxEntryBytes;
+    // What was computed may be larger than an object and is dearer, but must not empty the cache.
+    this.#maxResultBytes = Math.max(options.maxEntryBytes, options.maxBytes / 8);
     this.#entries = new LRUCache({
       maxSize: Math.max(1, options.maxBytes),
-      maxEntrySize: Math.max(1, options.maxEntryBytes),
       sizeCalculation: (entry) => entry.sizeBytes,
     });
   }
@@ -81,7 +85,9 @@ export class ObjectCache {
     return entry?.value;
   }
 
-  write(key: string, value: Cacheable[CacheKind], sizeBytes: number): void {
+  write(kind: CacheKind, key: string, value: Cacheable[CacheKind], sizeBytes: number): void {
+    const isObject = kind === 'blob' || kind === 'tree' || kind === 'commit';
+    if (sizeBytes > (isObject ? this.#maxObjectBytes : this.#maxResultBytes)) return;
     this.#entries.set(key, { value, sizeBytes: Math.ceil(sizeBytes) + overheadBytes });
   }
 }
@@ -104,7 +110,7 @@ export class RepositoryCache {
   }
 
   set<Kind extends CacheKind>(kind: Kind, key: string, value: Cacheable[Kind]): void {
-    this.#cache.write(`${this.#prefix}${kind} ${key}`, value, sizers[kind](value));
+    this.#cache.write(kind, `${this.#prefix}${kind} ${key}`, value, sizers[kind](value));
   }
 
   /**

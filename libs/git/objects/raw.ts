@@ -1,4 +1,4 @@
-import type { Oid } from '#base';
+import { type Oid, PackhorseError } from '#base';
 import type { ObjectKind } from '../reader.ts';
 
 export interface ObjectHeader {
@@ -25,8 +25,11 @@ export interface RawObjects extends AsyncDisposable {
    */
   read(oid: Oid): Promise<RawObject | undefined>;
   existing(oids: readonly Oid[]): Promise<ReadonlySet<Oid>>;
-  /** The one object whose id starts with `prefix` (lower-case hexadecimal, 4 digits or more). */
-  expand(prefix: string): Promise<Oid | 'ambiguous' | undefined>;
+  /**
+   * The object whose id starts with `prefix` (lower-case hexadecimal, 4 digits or more). Throws
+   * `invalid_argument` when there are several.
+   */
+  expand(prefix: string): Promise<Oid | undefined>;
 }
 
 /** Questions about ancestry that libgit2 answers from an open handle. */
@@ -34,4 +37,20 @@ export interface AncestryQueries {
   aheadBehind(local: Oid, upstream: Oid): Promise<{ readonly ahead: number; readonly behind: number }>;
   /** undefined when the histories are unrelated. */
   mergeBase(one: Oid, other: Oid): Promise<Oid | undefined>;
+}
+
+export function ambiguousPrefix(prefix: string): PackhorseError {
+  return new PackhorseError(
+    'invalid_argument',
+    'Several objects have an id that starts like this; give more digits.',
+    {
+      metadata: { prefix },
+    },
+  );
+}
+
+export function objectTooLarge(oid: Oid, maxBytes: number): PackhorseError {
+  return new PackhorseError('resource_exhausted', 'An object is larger than the server can show.', {
+    metadata: { oid, maxBytes },
+  });
 }

@@ -1,0 +1,46 @@
+import type { Oid } from '#base';
+import type { CommitFields, HistoryPage, HistoryRequest } from '../reader.ts';
+import type { ReadContext } from './context.ts';
+import { pathspec } from './path.ts';
+import { peel } from './revisions.ts';
+import { rawPath } from './trees.ts';
+
+/** One page of `git log`, newest first, as `RepositoryReader.history`. */
+export async function history(context: ReadContext, request: HistoryRequest): Promise<HistoryPage> {
+  const { objects, settings } = context;
+  const from = await peel(context, request.from, 'commit');
+  const limit = Math.max(0, Math.min(Math.trunc(request.limit), settings.maxHistoryPage));
+  const skip = Math.max(0, Math.trunc(request.skip));
+  const path = request.path ?? '';
+  const oids =
+    (await objects.cache.fetch('history', `${from} ${skip} ${limit} ${path}`, () =>
+      listCommits(context, { from, skip, count: limit + 1, path }),
+    )) ?? [];
+  const commits = await Promise.all(oids.slice(0, limit).map((oid) => objects.findCommit(oid)));
+  return {
+    commits: commits.filter((commit): commit is CommitFields => commit !== undefined),
+    hasMore: oids.length > limit,
+  };
+}
+
+/**
+ * Left to git, which knows its commit-graph, its path filters and its own simplification of history:
+ * libgit2 needed 0.9 s for its first time-sorted walk where this takes 10 ms.
+ */
+async function listCommits(
+  context: ReadContext,
+  wanted: { readonly from: Oid; readonly skip: number; readonly count: number; readonly path: string },
+): Promise<readonly Oid[]> {
+  const { from, skip, count, path } = wanted;
+  const commit = path === '' ? undefined : await context.objects.findCommit(from);
+  const paths = commit === undefined ? [] : [pathspec(await rawPath(context, commit.treeOid, path))];
+  const { git, gitDir, settings, signal } = context;
+  const result = await git.run({
+    gitDir,
+    args: ['rev-list', `--max-count=${count}`, `--skip=${skip}`, '--end-of-options', from, '--', ...paths],
+    timeoutMs: settings.readTimeoutMs,
+    signal,
+  });
+  const printed = result.stdout.toString('latin1').trim();
+  return printed === '' ? [] : printed.split('\n');
+}
