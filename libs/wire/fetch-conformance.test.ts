@@ -231,9 +231,9 @@ describe('fetch in version 2 answers what git answers', () => {
 
   test('to several commands in one dialogue', async () => {
     const input = packets(
-      ...['command=ls-refs', 'object-format=sha1', '0001', 'ref-prefix refs/heads/main', '0000'],
-      ...['command=fetch', 'object-format=sha1', '0001', `want ${c(19)}`, `have ${nowhere}`, '0000'],
-      ...['command=fetch', 'object-format=sha1', '0001', `want ${c(19)}`, `have ${c(18)}`, '0000'],
+      packets('command=ls-refs', 'object-format=sha1', '0001', 'ref-prefix refs/heads/main', '0000'),
+      packets('command=fetch', 'object-format=sha1', '0001', `want ${c(19)}`, `have ${nowhere}`, '0000'),
+      packets('command=fetch', 'object-format=sha1', '0001', `want ${c(19)}`, `have ${c(18)}`, '0000'),
       '0000',
     );
     assert.deepEqual(await ours(input, 2, false), await real(input, 2, false));
@@ -314,13 +314,13 @@ describe('a fetch in version 0 is answered as by git', () => {
       packets(`want ${c(19)} side-band-64k`, `shallow ${c(18)}`, 'deepen 4', '0000', `have ${c(19)}`, 'done'),
     'that deepens relatively': () =>
       packets(
-        ...[`want ${c(19)} side-band-64k deepen-relative`, `shallow ${c(18)}`, 'deepen 1', '0000'],
-        ...[`have ${c(19)}`, 'done'],
+        packets(`want ${c(19)} side-band-64k deepen-relative`, `shallow ${c(18)}`, 'deepen 1', '0000'),
+        packets(`have ${c(19)}`, 'done'),
       ),
     'that unshallows': () =>
       packets(
-        ...[`want ${c(19)} side-band-64k`, `shallow ${c(11)}`, `deepen ${0x7fffffff}`, '0000'],
-        ...[`have ${c(19)}`, 'done'],
+        packets(`want ${c(19)} side-band-64k`, `shallow ${c(11)}`, `deepen ${0x7fffffff}`, '0000'),
+        packets(`have ${c(19)}`, 'done'),
       ),
     'that is cut at a date': () =>
       packets(`want ${c(19)} side-band-64k`, `deepen-since ${1_600_000_000 + 12 * 61}`, '0000', 'done'),
