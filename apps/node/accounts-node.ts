@@ -78,6 +78,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
     hostKeys: await loadOrCreateHostKeys(join(dataDir, 'ssh')),
     settings: settings.ssh,
     log,
+    metrics,
   });
   urls.http = `http://${authority(options.host, await http.listen(options.host, options.httpPort))}`;
   const sshAuthority = authority(options.host, await ssh.listen(options.host, options.sshPort));

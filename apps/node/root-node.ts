@@ -59,7 +59,7 @@ async function createRootSsh(
   git: RootGitGateway,
   keysPath: string,
 ): Promise<ReturnType<typeof createSshServer>> {
-  const { options, settings, log } = context;
+  const { options, settings, log, metrics } = context;
   const keys = new AuthorizedKeys(() => readFile(keysPath, 'utf8'));
   return createSshServer({
     git,
@@ -67,5 +67,6 @@ async function createRootSsh(
     hostKeys: await loadOrCreateHostKeys(join(resolve(options.dataDir), 'ssh')),
     settings: settings.ssh,
     log,
+    metrics,
   });
 }

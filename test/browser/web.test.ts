@@ -191,7 +191,7 @@ suite('the web in a real browser, with JavaScript switched off', () => {
     const context = await signedIn(ada);
     const page = await open('/new', context);
     await page.getByLabel('Name').fill('shared');
-    await page.getByLabel(/^Private/).check();
+    await page.getByLabel(/Private:/).check();
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('link', { name: 'Settings' }).last().click();
     await page.getByLabel('Name').fill('eve');

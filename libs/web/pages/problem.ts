@@ -1,5 +1,6 @@
 import { html } from 'hono/html';
-import { toPackhorseError, type ErrorCode, type Log } from '#base';
+import { HTTPException } from 'hono/http-exception';
+import { PackhorseError, toPackhorseError, type ErrorCode, type Log } from '#base';
 import { page } from '../layout.ts';
 import type { WebContext } from '../session.ts';
 
@@ -27,9 +28,30 @@ const titles: Readonly<Partial<Record<ErrorCode, string>>> = {
   invalid_argument: 'That does not work',
 };
 
+/** What the router's own guards refuse: a form of another site, or a body that is too large. */
+function fromFramework(exception: HTTPException): PackhorseError {
+  if (exception.status === 403) {
+    return new PackhorseError(
+      'permission_denied',
+      'This form was sent from another site, so it was not acted on.',
+      { cause: exception },
+    );
+  }
+  if (exception.status === 413) {
+    return new PackhorseError('resource_exhausted', 'This form is larger than the server accepts.', {
+      cause: exception,
+    });
+  }
+  return new PackhorseError(
+    exception.status < 500 ? 'invalid_argument' : 'internal',
+    'The server could not answer this request.',
+    { cause: exception },
+  );
+}
+
 /** Maps an error to this door: a page that says what happened; an anonymous visitor may sign in instead. */
 export function showProblem(context: WebContext, thrown: unknown, log: Log): Response | Promise<Response> {
-  const error = toPackhorseError(thrown);
+  const error = toPackhorseError(thrown instanceof HTTPException ? fromFramework(thrown) : thrown);
   const status = statuses[error.code];
   if (status >= 500) log.error('a page failed', { error, path: context.req.path });
   const identity = context.var.identity ?? { kind: 'anonymous' };
