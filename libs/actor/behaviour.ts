@@ -58,6 +58,7 @@ export interface Monitor {
 
 /** A linked actor or a child ended. */
 export interface Exit {
+  /** The actor itself; a supervisor's handle has the same `id`. */
   readonly from: Running;
   readonly reason: ExitReason;
 }

@@ -21,7 +21,15 @@ export type { Address, Asks, CallOptions, Message, MessageOf, ReplyTo } from './
 export type { ActorInfo, ActorTotals } from './observer.ts';
 export type { RestartKind, RestartLimit } from './restarts.ts';
 export type { ActorEnvironment } from './runtime.ts';
-export { type ActorName, actorName, named, type Spec, worker, type WorkerSpec } from './spec.ts';
+export {
+  type ActorName,
+  actorName,
+  type HandleOf,
+  named,
+  type Spec,
+  worker,
+  type WorkerSpec,
+} from './spec.ts';
 export {
   type ChildOf,
   type ChildOptions,

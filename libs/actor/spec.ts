@@ -13,6 +13,9 @@ export interface Spec<Started extends Running> {
   start(origin: Origin): Started & Made;
 }
 
+/** What starting a spec gives: `HandleOf<ReturnType<typeof poolSpec>>` names a tree's handle. */
+export type HandleOf<Child> = Child extends Spec<infer Started> ? Started : never;
+
 /** The spec of one actor. */
 export interface WorkerSpec<Messages extends Message> extends Spec<ActorRef<Messages>> {
   readonly worker: true;

@@ -5,7 +5,7 @@ import type { Address, CallOptions, Message } from './message.ts';
 import type { AnyBehaviour, Origin } from './origin.ts';
 import { notRunning, restartsTooOften } from './refusals.ts';
 import { RestartHistory, type RestartKind, type RestartLimit, wantsRestart } from './restarts.ts';
-import type { Spec, WorkerSpec } from './spec.ts';
+import type { HandleOf, Spec, WorkerSpec } from './spec.ts';
 
 /**
  * Who is restarted when a child has crashed: `one-for-one`: that child; `one-for-all`: all;
@@ -36,12 +36,7 @@ export interface SupervisorOptions<Children extends AnyChildren> {
 }
 
 /** What `child(role)` gives: an address of the equals of that role, or the handle of a nested supervisor. */
-export type ChildOf<Child> =
-  Child extends WorkerSpec<infer Messages>
-    ? Address<Messages>
-    : Child extends Spec<infer Handle>
-      ? Handle
-      : never;
+export type ChildOf<Child> = Child extends WorkerSpec<infer Messages> ? Address<Messages> : HandleOf<Child>;
 
 /** Starts a fixed set of children and restarts them by `strategy`. */
 export function supervisor<Children extends AnyChildren>(
@@ -94,9 +89,7 @@ export class Supervisor<Children extends AnyChildren> extends Handle {
   }
 
   /** The running incarnations of a role, each of which may be gone at the next message. */
-  instances<Role extends keyof Children & string>(
-    role: Role,
-  ): readonly (Children[Role]['spec'] extends Spec<infer Handle> ? Handle : never)[] {
+  instances<Role extends keyof Children & string>(role: Role): readonly HandleOf<Children[Role]['spec']>[] {
     return this.#present(role) as never;
   }
 
