@@ -184,11 +184,12 @@ export class DiskRepository {
   #quarantineHost(policy: RepositoryPolicy, by: Pusher): QuarantineHost {
     return {
       gitDir: this.gitDir,
+      objectFormat: this.objectFormat,
       objects: this.#options.objects,
       closed: this.#options.mode === 'owned' && policy.checks.kind === 'fsck',
       checks: policy.checks,
-      refs: () => this.refs(),
       alternateTips: () => this.#alternateTips(),
+      refusal: (commands, { atomic }) => this.#refs.refusal(commands, atomic),
       transact: (commands: readonly RefCommand[], options: CommitOptions) =>
         this.#refs.transact(commands, { atomic: options.atomic, by, message: 'push' }),
     };

@@ -14,3 +14,5 @@ export type { RepositoryMode } from './repository-policy.ts';
 export { createStorage, type Storage } from './storage.ts';
 export { openVolume, type Volume } from './volume/volume.ts';
 export { type Disk, type DiskFile, systemDisk } from './volume/disk.ts';
+export { type PoolCounts, RepositoryPools, type RepositoryPoolsOptions } from './pools.ts';
+export type { RepositoryLocation } from './pool-repository.ts';

@@ -1,4 +1,4 @@
-import { randomId, type Random } from '#base';
+import { PackhorseError, randomId, type Random } from '#base';
 import { type Disk, hasErrno, makeDirectories, unlessMissing } from '../volume/disk.ts';
 
 /** How the directories are called; git itself removes what starts like this when it is left over (git-prune). */
@@ -39,9 +39,12 @@ export class IncomingDirectory {
     return { GIT_OBJECT_DIRECTORY: this.path, GIT_ALTERNATE_OBJECT_DIRECTORIES: `"${quoted}"` };
   }
 
-  /** What a git process needs to see nothing but what arrived. */
-  get ownEnvironment(): Record<string, string> {
-    return { GIT_OBJECT_DIRECTORY: this.path };
+  /** The path of the one pack that was indexed here, without its extension. */
+  async packBase(): Promise<string> {
+    const entries = await this.#disk.list(`${this.path}/pack`);
+    const index = entries.find((entry) => entry.name.endsWith('.idx'));
+    if (index === undefined) throw new PackhorseError('internal', 'A pushed pack was not indexed.');
+    return `${this.path}/pack/${index.name.slice(0, -'.idx'.length)}`;
   }
 
   /** Makes the packs durable and moves them into the repository. After a failure nothing of them is left there. */

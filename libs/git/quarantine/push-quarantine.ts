@@ -1,30 +1,41 @@
-import { type ByteStream, type Oid, PackhorseError, isZeroOid } from '#base';
-import type {
-  CommandResult,
-  CommitOptions,
-  Quarantine,
-  ReceiveOptions,
-  RefCommand,
-  RefSnapshot,
-} from '#wire';
+import {
+  ByteReader,
+  type ByteStream,
+  isZeroOid,
+  type ObjectFormat,
+  type Oid,
+  PackhorseError,
+  toPackhorseError,
+} from '#base';
+import type { CommandResult, CommitOptions, Quarantine, ReceiveOptions, RefCommand } from '#wire';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ObjectKind } from '../reader.ts';
 import type { Storage } from '../storage.ts';
 import { diskError } from '../volume/disk.ts';
 import { IncomingDirectory } from './incoming-directory.ts';
+import { IncomingPack } from './incoming-pack.ts';
 import { indexPack, type PackChecks } from './index-pack.ts';
+import { isEmptyPack, readPackHeader } from './pack-header.ts';
 
 /** What a quarantine needs of its repository. */
 export interface QuarantineHost {
   readonly gitDir: string;
+  readonly objectFormat: ObjectFormat;
   readonly objects: ObjectReader;
   /** Every object of the repository has everything that it names: existing means connected. */
   readonly closed: boolean;
   readonly checks: PackChecks;
-  refs(): Promise<RefSnapshot>;
   alternateTips(): Promise<readonly Oid[]>;
+  /** The results when it is clear already that nothing can be updated. */
+  refusal(
+    commands: readonly RefCommand[],
+    options: CommitOptions,
+  ): Promise<readonly CommandResult[] | undefined>;
   transact(commands: readonly RefCommand[], options: CommitOptions): Promise<readonly CommandResult[]>;
 }
+
+/** When some of many tips are not connected, so many are looked at one by one; the rest is refused with them. */
+const maxTipsExamined = 64;
 
 /** One push: its objects in a directory of their own until its refs are updated. */
 export class PushQuarantine implements Quarantine {
@@ -33,6 +44,7 @@ export class PushQuarantine implements Quarantine {
   readonly #busy: AsyncDisposable;
   readonly #signal: AbortSignal;
   #incoming: IncomingDirectory | undefined;
+  #pack: IncomingPack | undefined;
   #lease: Disposable | undefined;
   #selfContained = false;
   #committed = false;
@@ -45,24 +57,29 @@ export class PushQuarantine implements Quarantine {
   }
 
   async receive(pack: ByteStream, options: ReceiveOptions): Promise<void> {
-    if (this.#incoming !== undefined) throw new PackhorseError('internal', 'A push has only one pack.');
-    const { disk, random } = this.#storage;
-    this.#lease = await this.#storage.indexers.acquire(this.#signal);
+    if (this.#lease !== undefined) throw new PackhorseError('internal', 'A push has only one pack.');
+    const { disk, random, indexers } = this.#storage;
+    const { gitDir, objectFormat } = this.#host;
+    this.#lease = await indexers.acquire(this.#signal);
+    const reader = new ByteReader(pack);
+    const header = await readPackHeader(reader);
+    if (await isEmptyPack(header, reader, objectFormat)) return;
     try {
-      this.#incoming = await IncomingDirectory.create(disk, random, `${this.#host.gitDir}/objects`);
+      this.#incoming = await IncomingDirectory.create(disk, random, `${gitDir}/objects`);
     } catch (error) {
       throw diskError(error);
     }
     const indexed = await indexPack(this.#storage, {
-      gitDir: this.#host.gitDir,
+      gitDir,
       environment: this.#incoming.environment,
-      pack,
+      pack: joined(header, reader),
       checks: this.#checks(options),
       maxPackBytes: options.maxPackBytes,
       onProgress: options.onProgress,
       signal: this.#signal,
     });
     this.#selfContained = indexed.selfContained;
+    this.#pack = await IncomingPack.open(await this.#incoming.packBase(), objectFormat);
   }
 
   /** A shallow client's pack may lack parents on purpose; which refs that touches is found out by walking. */
@@ -72,23 +89,26 @@ export class PushQuarantine implements Quarantine {
   }
 
   async disconnected(tips: readonly Oid[]): Promise<ReadonlySet<Oid>> {
-    const asked = [...new Set(tips)].filter((oid) => !isZeroOid(oid));
-    const kinds = await this.#kinds(asked);
-    const missing = new Set(asked.filter((oid) => !kinds.has(oid)));
-    if (this.#host.closed) return missing;
-    // What is inside a self-contained pack needs no walk, which a first push would be long in.
-    const inPack = this.#selfContained ? await this.#kinds(asked, this.#incoming?.ownEnvironment) : undefined;
-    const tipsToWalk = asked.filter((oid) => !missing.has(oid) && inPack?.has(oid) !== true);
-    if (tipsToWalk.length === 0) return missing;
-    if (await this.#isConnected(tipsToWalk)) return missing;
-    for (const oid of tipsToWalk) if (!(await this.#isConnected([oid]))) missing.add(oid);
+    const missing = new Set<Oid>();
+    const unsure: Oid[] = [];
+    for (const oid of new Set(tips)) {
+      if (isZeroOid(oid)) continue;
+      const arrived = (await this.#pack?.kindOf(oid)) !== undefined;
+      if (!arrived && (await this.#host.objects.header(oid)) === undefined) missing.add(oid);
+      // What is inside a self-contained pack needs no walk, which a first push would be long in.
+      else if (!this.#host.closed && !(arrived && this.#selfContained)) unsure.push(oid);
+    }
+    if (unsure.length === 0 || (await this.#isConnected(unsure))) return missing;
+    for (const [index, oid] of unsure.entries()) {
+      if (index >= maxTipsExamined || !(await this.#isConnected([oid]))) missing.add(oid);
+    }
     return missing;
   }
 
   /** As git's own receive-pack checks it: walks from `tips` to what refs reach and stumbles over anything missing. */
   async #isConnected(tips: readonly Oid[]): Promise<boolean> {
-    const borrowed = await this.#host.alternateTips();
-    const input = [...tips, ...borrowed.map((oid) => `^${oid}`), ''].join('\n');
+    const borrowed = await this.#host.objects.existing(await this.#host.alternateTips());
+    const input = [...tips, ...Array.from(borrowed, (oid) => `^${oid}`), ''].join('\n');
     const result = await this.#storage.git.run({
       gitDir: this.#host.gitDir,
       args: ['rev-list', '--objects', '--stdin', '--not', '--all', '--quiet'],
@@ -100,26 +120,11 @@ export class PushQuarantine implements Quarantine {
     return result.code === 0;
   }
 
-  kindsOf(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, ObjectKind>> {
-    return this.#kinds([...new Set(oids)]);
-  }
-
-  async #kinds(
-    oids: readonly Oid[],
-    environment = this.#incoming?.environment,
-  ): Promise<ReadonlyMap<Oid, ObjectKind>> {
+  async kindsOf(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, ObjectKind>> {
     const kinds = new Map<Oid, ObjectKind>();
-    if (oids.length === 0) return kinds;
-    const result = await this.#storage.git.run({
-      gitDir: this.#host.gitDir,
-      args: ['cat-file', '--batch-check=%(objectname) %(objecttype)', '--buffer'],
-      environment: environment ?? {},
-      input: once(`${oids.join('\n')}\n`),
-      signal: this.#signal,
-    });
-    for (const line of result.stdout.toString().split('\n')) {
-      const [oid, kind] = line.split(' ');
-      if (oid !== undefined && isObjectKind(kind)) kinds.set(oid, kind);
+    for (const oid of new Set(oids)) {
+      const kind = (await this.#pack?.kindOf(oid)) ?? (await this.#host.objects.header(oid))?.kind;
+      if (kind !== undefined) kinds.set(oid, kind);
     }
     return kinds;
   }
@@ -138,7 +143,10 @@ export class PushQuarantine implements Quarantine {
   async commit(commands: readonly RefCommand[], options: CommitOptions): Promise<readonly CommandResult[]> {
     if (this.#committed) throw new PackhorseError('internal', 'A push is committed only once.');
     this.#committed = true;
-    this.#signal.throwIfAborted();
+    if (this.#signal.aborted) throw toPackhorseError(this.#signal.reason);
+    // Objects that no ref is going to name are better not let in.
+    const refusal = await this.#host.refusal(commands, options);
+    if (refusal !== undefined) return refusal;
     try {
       await this.#incoming?.migrate();
     } catch (error) {
@@ -151,6 +159,7 @@ export class PushQuarantine implements Quarantine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
+      await this.#pack?.[Symbol.asyncDispose]();
       await this.#incoming?.remove();
       await this.#busy[Symbol.asyncDispose]();
     } catch (error) {
@@ -161,8 +170,9 @@ export class PushQuarantine implements Quarantine {
   }
 }
 
-function isObjectKind(text: string | undefined): text is ObjectKind {
-  return text === 'commit' || text === 'tree' || text === 'blob' || text === 'tag';
+async function* joined(head: Uint8Array, rest: ByteReader): AsyncGenerator<Uint8Array, void, undefined> {
+  yield head;
+  yield* rest.rest();
 }
 
 async function* once(text: string): AsyncGenerator<Uint8Array, void, undefined> {

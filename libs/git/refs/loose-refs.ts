@@ -35,10 +35,16 @@ export interface LooseDirectory extends Remembered {
 }
 
 /**
- * How fresh a modification time may be without another change being able to hide behind the same
- * time: the coarsest clock among common file systems ticks every two seconds.
+ * How fresh a time stamp may be for another change to hide behind the same stamp: some ticks of the
+ * kernel's clock, or more than two seconds where the file system keeps whole seconds only.
  */
-const racyMs = 2_500;
+const tickMs = 50;
+const coarseTickMs = 2_500;
+
+function racyMs(stamp: FileStamp): number {
+  return stamp.mtimeMs % 1000 === 0 || stamp.ctimeMs % 1000 === 0 ? coarseTickMs : tickMs;
+}
+
 const statConcurrency = 16;
 
 /** True when nothing can have changed between what was remembered and what `stamp` says now. */
@@ -49,7 +55,7 @@ export function isUnchanged(remembered: Remembered, stamp: FileStamp): boolean {
     before.sizeBytes === stamp.sizeBytes &&
     before.mtimeMs === stamp.mtimeMs &&
     before.ctimeMs === stamp.ctimeMs &&
-    Math.max(stamp.mtimeMs, stamp.ctimeMs) < remembered.readAtMs - racyMs
+    Math.max(stamp.mtimeMs, stamp.ctimeMs) < remembered.readAtMs - racyMs(stamp)
   );
 }
 

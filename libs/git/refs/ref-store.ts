@@ -1,12 +1,18 @@
 import { type Clock, type Log, type ObjectFormat, PackhorseError, zeroOid } from '#base';
-import type { Head, Ref, RefCommand, RefSnapshot } from '#wire';
+import type { CommandResult, Head, Ref, RefCommand, RefSnapshot } from '#wire';
 import type { Pusher } from '../agent.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { type Disk, diskError } from '../volume/disk.ts';
 import { RefFiles, type RefFilesState } from './ref-files.ts';
 import { LockFile } from './ref-lock.ts';
 import { isStorableRefName } from './ref-name.ts';
-import { RefTransaction, type TransactionOptions, type TransactionOutcome } from './ref-transaction.ts';
+import {
+  atomicFailure,
+  mismatch,
+  RefTransaction,
+  type TransactionOptions,
+  type TransactionOutcome,
+} from './ref-transaction.ts';
 import { type ReflogPolicy, Reflogs, reflogLine } from './reflog.ts';
 import { ObjectFacts, resolveHead, resolveRefs } from './resolve.ts';
 import { Serial } from './serial.ts';
@@ -76,6 +82,28 @@ export class RefStore {
         return next.value;
       });
     });
+  }
+
+  /**
+   * The results when it is clear, without changing anything, that no command can be done: so that a
+   * push that lost a race ends before its objects are moved in. undefined when some may succeed.
+   */
+  async refusal(
+    commands: readonly RefCommand[],
+    atomic: boolean,
+  ): Promise<readonly CommandResult[] | undefined> {
+    const snapshot = await this.snapshot();
+    const reasons = commands.map((command) => {
+      const oid = snapshot.get(command.name)?.oid;
+      return mismatch(command, oid === undefined ? undefined : { kind: 'oid', oid });
+    });
+    const refused = reasons.filter((reason) => reason !== undefined).length;
+    if (refused === 0 || (refused < commands.length && !atomic)) return undefined;
+    return commands.map(({ name }, index) => ({
+      name,
+      status: 'rejected',
+      reason: reasons[index] ?? atomicFailure,
+    }));
   }
 
   /** Makes HEAD name another branch, which need not exist yet. Throws `invalid_argument` for a bad name and `unavailable` when HEAD is locked. */

@@ -59,6 +59,9 @@ export const packedThreshold = 64;
 const lockWaitMs = 2_000;
 const concurrency = 8;
 
+/** Why the commands of an atomic push fail that had nothing wrong themselves. */
+export const atomicFailure = 'atomic transaction failed';
+
 type Kind = 'create' | 'update' | 'delete' | 'none';
 
 interface Step {
@@ -105,7 +108,7 @@ export class RefTransaction {
       await this.#lock();
       await this.#verify();
       if (this.#options.atomic && this.#steps.some((step) => step.rejected !== undefined)) {
-        this.#rejectPending('atomic transaction failed');
+        this.#rejectPending(atomicFailure);
       }
       changes = await this.#apply(this.#steps.filter(isPending));
     } catch (error) {
@@ -334,12 +337,15 @@ export class RefTransaction {
     };
     if (this.#packedLock !== undefined) await attempt(async () => this.#packedLock?.release());
     await forEachBounded(this.#steps, concurrency, async (step) => {
-      const gone = step.kind === 'delete' && step.rejected === undefined;
-      if (gone) await attempt(() => reflogs.remove(step.name));
+      if (step.kind === 'delete' && isPending(step)) await attempt(() => reflogs.remove(step.name));
       if (step.lock !== undefined) await attempt(async () => step.lock?.release());
-      const mayLeaveDirectories = gone || (step.rejected !== undefined && isInsideRefs(step.name));
-      if (mayLeaveDirectories) await attempt(() => removeEmptyParents(disk, gitDir, step.name));
     });
+    const emptied = this.#steps.filter(
+      (step) => step.kind === 'delete' || !isPending(step) || this.#toPacked,
+    );
+    await attempt(() =>
+      removeEmptyParents(disk, gitDir, emptied.map((step) => step.name).filter(isInsideRefs)),
+    );
   }
 }
 
@@ -368,8 +374,8 @@ function resultOf(step: Step): CommandResult {
     : { name, status: 'rejected', reason: step.rejected };
 }
 
-/** Why the ref on disk is not what the command expects; undefined when it is. */
-function mismatch(command: RefCommand, current: RefValue | undefined): string | undefined {
+/** Why a ref's value is not what the command expects; undefined when it is. */
+export function mismatch(command: RefCommand, current: RefValue | undefined): string | undefined {
   const mustExist = !isZeroOid(command.oldOid);
   if (current === undefined) return mustExist ? 'reference does not exist' : undefined;
   if (!mustExist) return 'reference already exists';

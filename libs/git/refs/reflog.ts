@@ -1,5 +1,6 @@
 import type { Oid } from '#base';
 import type { Pusher } from '../agent.ts';
+import { refParents } from './ref-name.ts';
 import { type Disk, hasErrno, makeDirectories, unlessMissing } from '../volume/disk.ts';
 
 /** Which ref updates are recorded (git-config, core.logAllRefUpdates). */
@@ -70,7 +71,7 @@ export class Reflogs {
   /** Forgets the log of a deleted ref, as git does. */
   async remove(name: string): Promise<void> {
     await unlessMissing(this.#disk.unlink(this.#path(name)));
-    await removeEmptyParents(this.#disk, `${this.#gitDir}/logs`, name);
+    await removeEmptyParents(this.#disk, `${this.#gitDir}/logs`, [name]);
   }
 }
 
@@ -82,16 +83,18 @@ export async function removeEmptyDirectories(disk: Disk, path: string): Promise<
   await disk.rmdir(path);
 }
 
-/** Removes the directories above a ref that have become empty, but neither `refs` nor `refs/heads` and its like. */
-export async function removeEmptyParents(disk: Disk, root: string, name: string): Promise<void> {
-  const components = name.split('/');
-  for (let depth = components.length - 1; depth > 2; depth -= 1) {
+/** Removes the directories above refs that have become empty, but neither `refs` nor `refs/heads` and its like. */
+export async function removeEmptyParents(disk: Disk, root: string, names: readonly string[]): Promise<void> {
+  const parents = new Set<string>();
+  for (const name of names) {
+    for (const parent of refParents(name)) if (parent.split('/').length > 2) parents.add(parent);
+  }
+  // The longest first, so that a directory is empty by the time it is looked at.
+  for (const parent of [...parents].sort((one, other) => other.length - one.length)) {
     try {
-      await disk.rmdir(`${root}/${components.slice(0, depth).join('/')}`);
+      await disk.rmdir(`${root}/${parent}`);
     } catch (error) {
-      if (hasErrno(error, 'ENOENT')) continue;
-      if (hasErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EBUSY')) return;
-      throw error;
+      if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EBUSY')) throw error;
     }
   }
 }

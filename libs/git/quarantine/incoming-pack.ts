@@ -1,0 +1,138 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { type ObjectFormat, type Oid, PackhorseError } from '#base';
+import type { ObjectKind } from '../reader.ts';
+
+const hashBytes = { sha1: 20, sha256: 32 } as const;
+const headerBytes = 8;
+const fanoutBytes = 256 * 4;
+/** An entry's type and size take few bytes, and a delta's base at most a hash more. */
+const entryHeaderBytes = 64;
+/** Deltas are never chained deeper than git writes them. */
+const maxChain = 4096;
+
+const kinds: readonly (ObjectKind | undefined)[] = [undefined, 'commit', 'tree', 'blob', 'tag'];
+const offsetDelta = 6;
+const refDelta = 7;
+
+/**
+ * One pack with its index (gitformat-pack, version 2 of the index), just enough to tell which
+ * objects are in it and what they are: asking here spares a small push a git process. Every delta
+ * has its base in the same pack, because index-pack completes thin packs.
+ */
+export class IncomingPack implements AsyncDisposable {
+  readonly #index: FileHandle;
+  readonly #pack: FileHandle;
+  readonly #hashBytes: number;
+  readonly #fanout: Buffer;
+
+  private constructor(index: FileHandle, pack: FileHandle, format: ObjectFormat, fanout: Buffer) {
+    this.#index = index;
+    this.#pack = pack;
+    this.#hashBytes = hashBytes[format];
+    this.#fanout = fanout;
+  }
+
+  /** Opens `<base>.idx` and `<base>.pack`. */
+  static async open(base: string, format: ObjectFormat): Promise<IncomingPack> {
+    const index = await open(`${base}.idx`);
+    try {
+      const head = await readAt(index, 0, headerBytes + fanoutBytes);
+      if (head.readUInt32BE(0) !== 0xff744f63 || head.readUInt32BE(4) !== 2) throw malformed();
+      return new IncomingPack(index, await open(`${base}.pack`), format, head.subarray(headerBytes));
+    } catch (error) {
+      await index.close();
+      throw error;
+    }
+  }
+
+  get objects(): number {
+    return this.#fanout.readUInt32BE(fanoutBytes - 4);
+  }
+
+  /** What `oid` is; undefined when it is not in this pack. */
+  async kindOf(oid: Oid): Promise<ObjectKind | undefined> {
+    let offset = await this.#offsetOf(Buffer.from(oid, 'hex'));
+    if (offset === undefined) return undefined;
+    for (let depth = 0; depth < maxChain; depth += 1) {
+      const header = await readAt(this.#pack, offset, entryHeaderBytes);
+      let position = 0;
+      const type = ((header[0] ?? 0) >> 4) & 7;
+      while (((header[position] ?? 0) & 0x80) !== 0) position += 1;
+      position += 1;
+      if (type === offsetDelta) offset -= baseDistance(header, position);
+      else if (type === refDelta) {
+        const base = await this.#offsetOf(header.subarray(position, position + this.#hashBytes));
+        if (base === undefined) throw malformed();
+        offset = base;
+      } else return kinds[type];
+    }
+    throw malformed();
+  }
+
+  async #offsetOf(id: Buffer): Promise<number | undefined> {
+    const bucket = id[0] ?? 0;
+    const first = bucket === 0 ? 0 : this.#fanout.readUInt32BE((bucket - 1) * 4);
+    const count = this.#fanout.readUInt32BE(bucket * 4) - first;
+    const ids = await readAt(
+      this.#index,
+      headerBytes + fanoutBytes + first * this.#hashBytes,
+      count * this.#hashBytes,
+    );
+    const found = binarySearch(ids, id, this.#hashBytes);
+    return found === undefined ? undefined : await this.#offsetAt(first + found);
+  }
+
+  /** The table behind ids and checksums; offsets past 2 GiB are in a second one behind it. */
+  async #offsetAt(position: number): Promise<number> {
+    const total = this.objects;
+    const table = headerBytes + fanoutBytes + total * (this.#hashBytes + 4);
+    const offset = (await readAt(this.#index, table + position * 4, 4)).readUInt32BE(0);
+    if (offset < 0x80000000) return offset;
+    const large = table + total * 4 + (offset - 0x80000000) * 8;
+    return Number((await readAt(this.#index, large, 8)).readBigUInt64BE(0));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#index.close(), this.#pack.close()]);
+  }
+}
+
+/** The distance back to a delta's base: seven bits in each byte, the highest first, with one added for each further byte. */
+function baseDistance(bytes: Buffer, from: number): number {
+  let position = from;
+  let value = (bytes[position] ?? 0) & 0x7f;
+  while (((bytes[position] ?? 0) & 0x80) !== 0) {
+    position += 1;
+    value = (value + 1) * 128 + ((bytes[position] ?? 0) & 0x7f);
+  }
+  return value;
+}
+
+function binarySearch(sorted: Buffer, id: Buffer, width: number): number | undefined {
+  let low = 0;
+  let high = sorted.length / width;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const order = sorted.compare(id, 0, width, middle * width, (middle + 1) * width);
+    if (order === 0) return middle;
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return undefined;
+}
+
+/** Up to `lengthBytes` from a position; less at the end of the file. */
+async function readAt(file: FileHandle, position: number, lengthBytes: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(lengthBytes);
+  let filled = 0;
+  while (filled < lengthBytes) {
+    const { bytesRead } = await file.read(buffer, filled, lengthBytes - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+}
+
+function malformed(): PackhorseError {
+  return new PackhorseError('data_loss', 'The index of the pushed pack is damaged.');
+}
