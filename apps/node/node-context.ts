@@ -45,7 +45,15 @@ export function createNodeContext(
   const metrics = new Metrics();
   const actors = new ActorSystem({ clock, log, settings: settings.actor });
   const runner = new GitRunner({ timeoutMs: settings.git.gitTimeoutMs });
-  const pools = new RepositoryPools({ actors, runner, settings: settings.git, clock, random, log });
+  const pools = new RepositoryPools({
+    actors,
+    runner,
+    settings: settings.git,
+    maxCommands: settings.wire.maxCommands,
+    clock,
+    random,
+    log,
+  });
   const limits = new SessionLimits(settings.node, metrics);
   const endWatch = watchLoopDelay(settings.node.loopDelayAlarmMs, log);
   metrics.observe('packhorse_git_sessions_open', 'Git sessions that hold a place.', () => limits.running);

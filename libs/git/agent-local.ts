@@ -1,0 +1,182 @@
+import type { Address } from '#actor';
+import type { Oid } from '#base';
+import type { Head, Quarantine, ReceivePackRepository, Ref, UploadPackRepository } from '#wire';
+import type { Pusher, RepositoryAgent, RepositoryFacts } from './agent.ts';
+import type { ReaderMessage, ValueReads } from './agent-reader.ts';
+import type { WriterMessage } from './agent-writer.ts';
+import type { PoolRepository } from './pool-repository.ts';
+import type {
+  BlobFields,
+  CommitFields,
+  CreateCommitRequest,
+  Diff,
+  DiffRequest,
+  HistoryPage,
+  HistoryRequest,
+  ObjectKind,
+  RepositoryReader,
+  ResolvedRevision,
+  TreeEntry,
+} from './reader.ts';
+
+/** A pool that is open at this moment. */
+export interface OpenPool {
+  readonly repository: PoolRepository;
+  readonly reader: Address<ReaderMessage>;
+  readonly writer: Address<WriterMessage>;
+}
+
+export interface LocalAgentOptions {
+  /** Opens the pool where needed. Asked for every message, for an idle pool closes. */
+  readonly pool: () => OpenPool;
+  readonly readTimeoutMs: number;
+  /** A write that was begun is waited for: its caller must learn what became of it. */
+  readonly writeTimeoutMs: number;
+}
+
+/** Who changes HEAD when no person is known to. */
+const server: Pusher = { name: 'packhorse', email: 'packhorse@localhost' };
+
+/** The address of a pool on this node: every method is a message to one of its agents. */
+export class LocalRepositoryAgent implements RepositoryAgent {
+  readonly #options: LocalAgentOptions;
+
+  constructor(options: LocalAgentOptions) {
+    this.#options = options;
+  }
+
+  async head(): Promise<Head> {
+    return (await this.#present().refs()).head;
+  }
+
+  async refs(prefix: string): Promise<readonly Ref[]> {
+    return (await this.#present().refs()).withPrefix(prefix);
+  }
+
+  resolve(revision: string): Promise<ResolvedRevision | undefined> {
+    return this.#read('resolve', revision);
+  }
+
+  peel(oid: Oid, kind: ObjectKind): Promise<Oid> {
+    return this.#read('peel', oid, kind);
+  }
+
+  commit(oid: Oid): Promise<CommitFields> {
+    return this.#read('commit', oid);
+  }
+
+  tree(treeish: Oid, path: string): Promise<readonly TreeEntry[]> {
+    return this.#read('tree', treeish, path);
+  }
+
+  entry(treeish: Oid, path: string): Promise<TreeEntry | undefined> {
+    return this.#read('entry', treeish, path);
+  }
+
+  blob(oid: Oid): Promise<BlobFields> {
+    return this.#read('blob', oid);
+  }
+
+  async *blobContent(oid: Oid): AsyncGenerator<Uint8Array, void, undefined> {
+    const { reader } = this.#options.pool();
+    yield* await reader.call({ type: 'open-blob', oid }, { timeoutMs: this.#options.readTimeoutMs });
+  }
+
+  history(request: HistoryRequest): Promise<HistoryPage> {
+    return this.#read('history', request);
+  }
+
+  lastCommits(commit: Oid, path: string): Promise<ReadonlyMap<string, CommitFields>> {
+    return this.#read('lastCommits', commit, path);
+  }
+
+  diff(request: DiffRequest): Promise<Diff> {
+    return this.#read('diff', request);
+  }
+
+  aheadBehind(local: Oid, upstream: Oid): Promise<{ readonly ahead: number; readonly behind: number }> {
+    return this.#read('aheadBehind', local, upstream);
+  }
+
+  mergeBase(one: Oid, other: Oid): Promise<Oid | undefined> {
+    return this.#read('mergeBase', one, other);
+  }
+
+  async transaction<Result>(work: (reader: RepositoryReader) => Promise<Result>): Promise<Result> {
+    const { reader } = this.#options.pool();
+    const message = { type: 'transaction', work } as const;
+    // The answer is what `work` returned.
+    return (await reader.call(message, { timeoutMs: this.#options.readTimeoutMs })) as Result;
+  }
+
+  async createCommit(request: CreateCommitRequest): Promise<Oid> {
+    return await this.#options
+      .pool()
+      .writer.call({ type: 'create-commit', request }, { timeoutMs: this.#options.writeTimeoutMs });
+  }
+
+  async setHead(ref: string): Promise<void> {
+    await this.#options
+      .pool()
+      .writer.call({ type: 'set-head', ref, by: server }, { timeoutMs: this.#options.writeTimeoutMs });
+  }
+
+  async facts(): Promise<RepositoryFacts> {
+    return await (await this.#present().disk()).facts();
+  }
+
+  async configValue(key: string): Promise<string | undefined> {
+    return await (await this.#present().disk()).configValue(key);
+  }
+
+  async verify(): Promise<readonly string[]> {
+    return await (await this.#present().disk()).verify();
+  }
+
+  async uploadPack(): Promise<UploadPackRepository> {
+    return await (await this.#present().disk()).uploadPack();
+  }
+
+  /** Packs come in side by side; accepting one is a turn of the writer. */
+  async receivePack(pusher: Pusher): Promise<ReceivePackRepository> {
+    const receiver = await (await this.#present().disk()).receivePack(pusher);
+    return {
+      ...receiver,
+      openQuarantine: async (signal) => this.#throughWriter(await receiver.openQuarantine(signal)),
+    };
+  }
+
+  #throughWriter(quarantine: Quarantine): Quarantine {
+    return {
+      receive: (pack, options) => quarantine.receive(pack, options),
+      disconnected: (tips) => quarantine.disconnected(tips),
+      kindsOf: (oids) => quarantine.kindsOf(oids),
+      isAncestor: (ancestor, descendant) => quarantine.isAncestor(ancestor, descendant),
+      commit: (commands, options) =>
+        this.#options
+          .pool()
+          .writer.call(
+            { type: 'commit-push', quarantine, commands, options },
+            { timeoutMs: this.#options.writeTimeoutMs },
+          ),
+      [Symbol.asyncDispose]: () => quarantine[Symbol.asyncDispose](),
+    };
+  }
+
+  /** The repository itself, for what needs no turn of an agent; that it is in use is noticed. */
+  #present(): PoolRepository {
+    const { repository, reader } = this.#options.pool();
+    reader.cast({ type: 'touch' });
+    return repository;
+  }
+
+  #read<Method extends keyof ValueReads>(
+    method: Method,
+    ...args: Parameters<ValueReads[Method]>
+  ): ReturnType<ValueReads[Method]> {
+    const { reader } = this.#options.pool();
+    const answer = reader.call({ type: 'read', method, args }, { timeoutMs: this.#options.readTimeoutMs });
+    // The answer is what the method of this name returned.
+    return answer as ReturnType<ValueReads[Method]>;
+  }
+}
