@@ -20,7 +20,7 @@ const toldCodes: readonly ErrorCode[] = [
 /**
  * Runs one service of the protocol. What the client caused, or can do something about, is told to
  * it and ends the conversation cleanly; anything else is told in general words and thrown on for
- * the door to log. A client that is gone ends it with `cancelled`.
+ * the door to log, as is what can no longer be told. A client that is gone ends it with `cancelled`.
  */
 export async function conduct(
   conversation: Conversation,
@@ -35,8 +35,8 @@ export async function conduct(
     if (conversation.signal.aborted || hasCode(error, 'cancelled')) throw error;
     if (hasCode(error, ...toldCodes)) {
       options.log.info('git request refused', { error });
-      await writer.fail(error.message);
-      return;
+      if (await writer.fail(error.message)) return;
+      throw error;
     }
     await writer.fail('Something went wrong on the server.').catch(() => undefined);
     throw error;

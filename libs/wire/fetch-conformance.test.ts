@@ -9,6 +9,7 @@ import { PlainRepository } from '#test/plain-repository';
 import { temporaryDirectory } from '#test/temporary';
 import type { CommitNode } from './repository.ts';
 import { converse, packets, transcript } from './testing/transcript.ts';
+import { infiniteDepth } from './shallow.ts';
 import { serveUploadPack } from './upload-pack.ts';
 
 /** The same requests to `git upload-pack` and to us, on one repository: the answers must be the same. */
@@ -194,7 +195,7 @@ describe('fetch in version 2 answers what git answers', () => {
     'to unshallowing': () => [
       `want ${c(19)}`,
       `shallow ${c(19)}`,
-      `deepen ${0x7fffffff}`,
+      `deepen ${infiniteDepth}`,
       `have ${c(19)}`,
       'done',
     ],
@@ -319,7 +320,7 @@ describe('a fetch in version 0 is answered as by git', () => {
       ),
     'that unshallows': () =>
       packets(
-        packets(`want ${c(19)} side-band-64k`, `shallow ${c(11)}`, `deepen ${0x7fffffff}`, '0000'),
+        packets(`want ${c(19)} side-band-64k`, `shallow ${c(11)}`, `deepen ${infiniteDepth}`, '0000'),
         packets(`have ${c(19)}`, 'done'),
       ),
     'that is cut at a date': () =>

@@ -81,18 +81,19 @@ export class PktWriter {
   }
 
   /**
-   * The last word of a conversation that failed: band 3, or an `ERR` line (gitprotocol-pack). Says
-   * nothing once raw pack bytes are out, because they cannot be told from an error.
+   * The last word of a conversation that failed: band 3, or an `ERR` line (gitprotocol-pack). False
+   * once raw pack bytes are out: an error would be taken for more of them, so nothing is said.
    */
-  async fail(message: string): Promise<void> {
-    if (this.#isRaw) return;
+  async fail(message: string): Promise<boolean> {
+    if (this.#isRaw) return false;
     if (this.#mode === 'none') {
       const text = Buffer.from(`ERR ${message}`).subarray(0, maxPktPayloadBytes - 1);
       await this.line(text.toString());
       await this.send();
-      return;
+      return true;
     }
     await this.#write(sidebandPackets(3, Buffer.from(`${message}\n`), this.#mode));
+    return true;
   }
 
   /** Sends what was gathered. */

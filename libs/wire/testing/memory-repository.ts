@@ -127,8 +127,12 @@ export class MemoryRepository implements UploadPackRepository, ReceivePackReposi
     return Promise.resolve(oids.every((oid) => reached.has(oid)));
   }
 
-  async *pack(request: PackRequest, signal: AbortSignal): AsyncGenerator<PackPart> {
+  pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart> {
     this.packRequests.push(request);
+    return this.#parts(signal);
+  }
+
+  async *#parts(signal: AbortSignal): AsyncGenerator<PackPart> {
     for (const part of this.packParts) {
       signal.throwIfAborted();
       yield part;

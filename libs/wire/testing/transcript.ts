@@ -56,6 +56,8 @@ export interface ConverseOptions {
   readonly stateless?: boolean;
   /** How the input is cut into chunks; whole by default. */
   readonly chunkBytes?: number;
+  /** Where the answer is collected, for services that throw. */
+  readonly written?: Uint8Array[];
   readonly wire?: Partial<WireOptions>;
   readonly limits?: Partial<WireOptions['settings']>;
 }
@@ -80,7 +82,7 @@ export async function converse(
   input: Uint8Array | ByteStream,
   options: ConverseOptions = {},
 ): Promise<Buffer> {
-  const written: Uint8Array[] = [];
+  const written = options.written ?? [];
   const conversation: Conversation = {
     input: input instanceof Uint8Array ? chunked(input, options.chunkBytes) : input,
     output: {
