@@ -118,7 +118,7 @@ export class RepositoryPools {
 
   get counts(): PoolCounts {
     return {
-      pools: this.#pools.keys.filter((id) => this.#pools.running(id) !== undefined).toArray().length,
+      pools: [...this.#pools.keys].filter((id) => this.#pools.running(id) !== undefined).length,
       openHandles: this.#node.openHandles,
       cache: this.#node.cache.counts,
     };
