@@ -106,8 +106,9 @@ export async function serveUploadPackV0(
   await streamPack(repository, packRequest, conversation, writer, options);
 }
 
+/** Git's own clients say nothing here, whatever the hash. */
 function requireObjectFormat(capabilities: Capabilities, repository: UploadPackRepository): void {
-  const client = capabilities.get('object-format') ?? 'sha1';
+  const client = capabilities.get('object-format') ?? repository.objectFormat;
   if (client !== repository.objectFormat) {
     throw new PackhorseError('invalid_argument', `git upload-pack: unsupported object format '${client}'`);
   }
