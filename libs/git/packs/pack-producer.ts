@@ -37,7 +37,9 @@ export async function* producePack(
   );
   running.stdin.end(input.text);
   yield* parts.take(running.stdout);
+  // Standard error may end after standard output: the last line of progress is there only now.
   await checkExit(running);
+  yield* parts.rest();
 }
 
 async function checkExit(running: GitProcess): Promise<void> {

@@ -34,10 +34,14 @@ export class PartQueue {
         else if (ended) break;
         else if (this.#progressBytes === 0) await this.#sleep(() => ended || output.readableLength > 0);
       }
-      if (this.#progressBytes > 0) yield { kind: 'progress', bytes: this.#takeProgress() };
     } finally {
       output.destroy();
     }
+  }
+
+  /** The progress that came after the last bytes of the pack; nothing when there was none. */
+  *rest(): Generator<PackPart, void, undefined> {
+    if (this.#progressBytes > 0) yield { kind: 'progress', bytes: this.#takeProgress() };
   }
 
   #takeProgress(): Buffer {
