@@ -1,6 +1,7 @@
 export * from './bytes.ts';
 export * from './clock.ts';
 export * from './errors.ts';
+export * from './file-lock.ts';
 export * from './log.ts';
 export * from './node-streams.ts';
 export * from './oid.ts';

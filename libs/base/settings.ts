@@ -188,10 +188,6 @@ export const settingDefinitions = {
       20 * second,
       'How long an embedded PostgreSQL may take to shut down before it is pressed harder.',
     ),
-    ownerTimeoutMs: setting(
-      10 * second,
-      'How long a starting server waits for another one on the same data directory to let go of the database.',
-    ),
   },
   graphql: {
     maxDepth: setting(12, 'Nesting of a GraphQL query; past it the query is refused.'),

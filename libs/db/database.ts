@@ -99,7 +99,9 @@ function createPool(connection: ClientConfig, { settings, log }: DatabaseOptions
       client.query(`SET TIME ZONE 'UTC'; SET statement_timeout = ${settings.statementTimeoutMs}`),
   });
   // Without a listener a connection that is lost while idle would end the process.
-  pool.on('error', (error) => log.warn('a connection to the database was lost', { error }));
+  pool.on('error', (error) => {
+    if (!pool.ending) log.warn('a connection to the database was lost', { error });
+  });
   return pool;
 }
 

@@ -5,14 +5,17 @@ import { Prisma } from './generated/client.ts';
 const unavailableCodes = new Set(
   [
     'ECONNREFUSED ECONNRESET ENOENT ENOTFOUND EAI_AGAIN ETIMEDOUT EPIPE EHOSTUNREACH',
-    // Connection exceptions, insufficient resources, shutdown and start-up (PostgreSQL, appendix A).
-    '08000 08001 08003 08004 08006 53000 53100 53200 53300 57P01 57P02 57P03 57P05 25P03',
+    // Connection exceptions, insufficient resources, locks, shutdown and start-up (PostgreSQL, appendix A).
+    '55P03 08000 08001 08003 08004 08006 53000 53100 53200 53300 57P01 57P02 57P03 57P05 25P03',
     // Cannot reach, timed out, closed by the server, pool exhausted, no transaction, too many connections.
     'P1001 P1002 P1008 P1017 P2024 P2028 P2037',
     // What Prisma's adapter calls a lost connection.
     'ConnectionClosed DatabaseNotReachable SocketTimeout TooManyConnections',
   ].flatMap((codes) => codes.split(' ')),
 );
+
+/** Invalid authorization, invalid password, no such database, no privilege. */
+const refusedLogin = ['28000', '28P01', '3D000', '42501'];
 
 /** What `pg` says without any code when the other side goes away. */
 const unavailableMessage =
@@ -64,6 +67,13 @@ export function toDatabaseError(thrown: unknown): PackhorseError {
     return new PackhorseError('aborted', 'Somebody changed the same thing at the same time. Try again.', {
       cause: thrown,
     });
+  }
+  if (refusedLogin.some((code) => codes.includes(code))) {
+    return new PackhorseError(
+      'failed_precondition',
+      'The database refused the connection: check the user, the password and the name in its URL.',
+      { cause: thrown },
+    );
   }
   if (codes.includes('57014')) {
     return new PackhorseError('deadline_exceeded', 'The database took too long to answer. Try again.', {

@@ -15,20 +15,34 @@ export function dataDirectoryOf(directory: string): string {
   return join(directory, 'data');
 }
 
-/** Makes `directory`, closed to everybody but `account`. */
+function notOurs(directory: string, cause: unknown): PackhorseError {
+  return new PackhorseError(
+    'failed_precondition',
+    'The directory of the embedded database cannot be used. Run the server as the user that owns it.',
+    { metadata: { directory }, cause },
+  );
+}
+
+/** A copy made by root (a restored backup, say) belongs to root as a whole; it goes to `account`. */
+async function giveTo(account: Account, directory: string): Promise<void> {
+  const version = await stat(join(dataDirectoryOf(directory), 'PG_VERSION')).catch(() => undefined);
+  if (version?.uid === account.uid) return;
+  const below = await readdir(directory, { recursive: true });
+  for (const name of ['', ...below]) await lchown(join(directory, name), account.uid, account.gid);
+}
+
+/** Makes `directory`, closed to everybody but `account`. Throws `failed_precondition` when it is somebody else's. */
 export async function prepareDirectory(directory: string, account: Account | undefined): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const data = dataDirectoryOf(directory);
-  if (account !== undefined) {
-    // A copy made by root (a restored backup) belongs to root as a whole.
-    const below = await readdir(directory, { recursive: true });
-    const paths = [directory, ...below.map((name) => join(directory, name))];
-    if ((await stat(join(data, 'PG_VERSION')).catch(() => undefined))?.uid !== account.uid) {
-      for (const path of paths) await lchown(path, account.uid, account.gid);
-    }
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (account !== undefined) await giveTo(account, directory);
+    // PostgreSQL refuses a data directory that others can read, as a copy may have become.
+    await chmod(directory, 0o700);
+    const data = dataDirectoryOf(directory);
+    if ((await stat(data).catch(() => undefined)) !== undefined) await chmod(data, 0o700);
+  } catch (error) {
+    throw notOurs(directory, error);
   }
-  await chmod(directory, 0o700);
-  await chmod(data, 0o700).catch(() => undefined);
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -74,11 +88,7 @@ export async function ensureCluster(directory: string, programs: Programs): Prom
   const data = dataDirectoryOf(directory);
   const version = await readFile(join(data, 'PG_VERSION'), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new PackhorseError(
-      'failed_precondition',
-      'The embedded database cannot be read. Run the server as the user that owns it.',
-      { metadata: { directory }, cause: error },
-    );
+    throw notOurs(directory, error);
   });
   if (version === undefined) {
     const unfinished = join(directory, 'data.new');

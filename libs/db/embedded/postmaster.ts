@@ -10,20 +10,31 @@ async function isAlive(pid: number): Promise<boolean> {
   return stat !== '' && !/\) [ZX] /.test(stat);
 }
 
+/** The lines of `postmaster.pid`: process id, data directory, start, port, socket directory, address, shared memory, state. */
+async function readPidFile(dataDirectory: string): Promise<{ readonly pid: number; readonly state: string }> {
+  const text = await readFile(join(dataDirectory, 'postmaster.pid'), 'utf8').catch(() => '');
+  const lines = text.split('\n');
+  return { pid: Number.parseInt(text, 10), state: (lines[7] ?? '').trim() };
+}
+
+/** Whether the postmaster `pid` says that it accepts connections, which is what `pg_ctl --wait` looks at. */
+export async function isReady(dataDirectory: string, pid: number | undefined): Promise<boolean> {
+  const file = await readPidFile(dataDirectory);
+  return file.pid === pid && file.state === 'ready';
+}
+
 /**
  * The process that serves `dataDirectory`, by its `postmaster.pid`; undefined when there is none.
  * A pid that now belongs to another program (as happens in containers) is forgotten by removing the
  * file, because PostgreSQL would refuse to start over it.
  */
 export async function findPostmaster(dataDirectory: string): Promise<number | undefined> {
-  const pidFile = join(dataDirectory, 'postmaster.pid');
-  const text = await readFile(pidFile, 'utf8').catch(() => '');
-  const pid = Number.parseInt(text, 10);
+  const { pid } = await readPidFile(dataDirectory);
   if (!Number.isSafeInteger(pid) || pid <= 1 || !(await isAlive(pid))) return undefined;
   // A postmaster stands in its data directory.
   const workingDirectory = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
   if (workingDirectory === (await realpath(dataDirectory))) return pid;
-  await rm(pidFile, { force: true });
+  await rm(join(dataDirectory, 'postmaster.pid'), { force: true });
   return undefined;
 }
 

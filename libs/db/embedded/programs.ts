@@ -1,11 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { access } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PackhorseError } from '#base';
 import { mayReach, type Account } from './account.ts';
 
 const setpriv = '/usr/bin/setpriv';
+/** CAP_DAC_READ_SEARCH of capabilities(7). */
+const readSearchCapability = 1n << 2n;
 
 /** The PostgreSQL programs of this release, and how to start them. */
 export interface Programs {
@@ -33,6 +35,17 @@ function locate(): { readonly folder: string; readonly majorVersion: string } {
   }
 }
 
+/** Whether this process may hand on the right to pass through any directory: containers often may not. */
+async function canPassOnSearch(): Promise<boolean> {
+  const hasSetpriv = await access(setpriv).then(
+    () => true,
+    () => false,
+  );
+  const status = await readFile('/proc/self/status', 'latin1').catch(() => '');
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  return hasSetpriv && (effective & readSearchCapability) !== 0n;
+}
+
 /**
  * How a program is started under `account`: plainly, or, when a directory above it or above its data is
  * closed to others (as /root is), with the one capability that lets it pass through.
@@ -48,13 +61,13 @@ async function launcher(
     mayReach(directory, account),
   ]);
   if (reachable.every(Boolean)) return { prefix: [], ids: account };
-  await access(setpriv).catch((error: unknown) => {
+  if (!(await canPassOnSearch())) {
     throw new PackhorseError(
       'failed_precondition',
       'The embedded database runs under its own account, which cannot reach the data directory or the program files. Open the directories above them (chmod o+x), or run the server as another user.',
-      { metadata: { directory, folder }, cause: error },
+      { metadata: { directory, folder } },
     );
-  });
+  }
   const capability = '+dac_read_search';
   const ids = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'];
   const capabilities = [`--inh-caps=${capability}`, `--ambient-caps=${capability}`];
