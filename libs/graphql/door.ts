@@ -12,7 +12,7 @@ import { schema } from './schema.ts';
 export interface GraphqlDependencies {
   readonly accounts: Accounts;
   readonly repositories: RepositoryGateway;
-  readonly settings: Pick<Settings, 'graphql' | 'http'>;
+  readonly settings: Pick<Settings, 'graphql' | 'http' | 'node'>;
   readonly log: Log;
   /** A function, because ports are known only once the doors are open. */
   readonly nodeInfo: () => NodeInfo;
@@ -23,7 +23,7 @@ export interface GraphqlDependencies {
 /** Answers requests for `/graphql`; never rejects. */
 export interface GraphqlHandler {
   (request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** Starts no further imports and verifications, and resolves when those that run have ended. */
+  /** Starts no further imports and verifications, and resolves when those that run have ended; bounded. */
   drain(): Promise<void>;
 }
 
@@ -79,7 +79,7 @@ export function createGraphql(dependencies: GraphqlDependencies): GraphqlHandler
     }
   }
 
-  return Object.assign(handle, { drain: () => jobs.drain() });
+  return Object.assign(handle, { drain: () => jobs.drain(settings.node.drainTimeoutMs) });
 }
 
 /** Errors that the library answers without asking `maskError`: of syntax, validation and the body. */

@@ -35,7 +35,7 @@ const isBusy = (thrown: unknown): boolean => hasCode(thrown, 'unavailable');
 
 /** Waits until the job has ended: its promise chain is settled when drain resolves. */
 async function ended(jobs: Jobs): Promise<void> {
-  await jobs.drain();
+  await jobs.drain(60_000);
 }
 
 test('a job tells its progress while it runs and its result afterwards', async () => {
@@ -106,12 +106,22 @@ test('a node that drains waits for what runs and starts nothing more', async () 
   const jobs = new Jobs(limits, silentLog);
   const gate = Promise.withResolvers<readonly string[]>();
   const job = jobs.start(request('ada'), () => gate.promise);
-  const drained = jobs.drain();
+  const drained = jobs.drain(60_000);
   assert.throws(() => jobs.start(request('bob'), async () => []), isBusy);
   assert.equal(job.state, 'running');
   gate.resolve([]);
   await drained;
   assert.equal(job.state, 'succeeded');
+});
+
+test('a node that drains does not wait for ever', async () => {
+  const clock = new ManualClock();
+  const jobs = new Jobs(limits, silentLog, { clock });
+  const job = jobs.start(request('ada'), () => new Promise(() => undefined));
+  const drained = jobs.drain(1_000);
+  clock.advance(1_000);
+  await drained;
+  assert.equal(job.state, 'running');
 });
 
 test('finished jobs are forgotten when they are old, and the oldest first when there are many', async () => {

@@ -112,10 +112,13 @@ export class Jobs {
     return entry !== undefined && (seesAll || entry.userId === identity.userId) ? entry : undefined;
   }
 
-  /** Starts nothing more, and resolves when what runs has ended. */
-  async drain(): Promise<void> {
+  /** Starts nothing more, and resolves when what runs has ended, or after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
-    await Promise.all(this.#running);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(timeoutMs, resolve);
+    await Promise.race([promise, Promise.all(this.#running)]);
+    cancel();
   }
 
   #admit(request: JobRequest): void {

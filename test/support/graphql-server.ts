@@ -62,6 +62,7 @@ export async function startGraphqlServer(
     settings: {
       graphql: { ...settings.graphql, ...options.graphql },
       http: { ...settings.http, ...options.http },
+      node: settings.node,
     },
     log: options.log ?? silentLog,
     nodeInfo: () => ({
