@@ -8,6 +8,7 @@ import { type Fault, FaultyDisk } from '#test/faulty-disk';
 import { pusher, testStorage } from '#test/disk-repository';
 import { commitFiles, fsck, git, newWorkTree, tryGit } from '#test/git';
 import { temporaryDirectory } from '#test/temporary';
+import '#test/temporary-in-memory';
 import { DiskRepository } from './disk-repository.ts';
 import type { ObjectReader } from './object-reader.ts';
 import { type Disk, forEachBounded, systemDisk } from './volume/disk.ts';
@@ -67,9 +68,6 @@ const objects: ObjectReader = {
 };
 
 let prepared: Prepared;
-
-// Thousands of fsyncs are made here, none of which has to reach a real disk.
-if (existsSync('/dev/shm')) process.env['TMPDIR'] = '/dev/shm';
 
 before(async () => {
   const work = await newWorkTree();

@@ -145,7 +145,7 @@ export class DiskRepository {
       this.#options.objects.commitNode(oid),
       this.#shallow.commits(),
     ]);
-    return node !== undefined && shallows.has(oid) ? { ...node, parents: [] } : node;
+    return node !== undefined && shallows.has(node.oid) ? { ...node, parents: [] } : node;
   }
 
   #pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart> {

@@ -10,6 +10,7 @@ export {
   type GitRunCommand,
   GitRunner,
 } from './process/git-runner.ts';
+export { RefStore, type RefStoreOptions } from './refs/ref-store.ts';
 export type { RepositoryMode } from './repository-policy.ts';
 export { createStorage, type Storage } from './storage.ts';
 export { openVolume, type Volume } from './volume/volume.ts';

@@ -23,10 +23,14 @@ export function plainObjects(gitDir: string): ObjectReader {
       return new Set(lines.filter((line) => !line.endsWith(' missing')));
     },
     async commitNode(oid: Oid) {
-      const shown = await tryGit(['--git-dir', gitDir, 'log', '-1', '--format=%ct %P', oid]);
+      const shown = await tryGit(['--git-dir', gitDir, 'log', '-1', '--format=%H %ct %P', oid]);
       if (shown.code !== 0) return undefined;
-      const [time, ...parents] = shown.stdout.toString().trim().split(' ');
-      return { committerTimeSeconds: Number(time), parents: parents.filter((parent) => parent !== '') };
+      const [commitOid = '', time, ...parents] = shown.stdout.toString().trim().split(' ');
+      return {
+        oid: commitOid,
+        committerTimeSeconds: Number(time),
+        parents: parents.filter((parent) => parent !== ''),
+      };
     },
     async peelTag(oid: Oid) {
       if ((await header(oid))?.kind !== 'tag') return undefined;
