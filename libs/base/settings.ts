@@ -69,7 +69,7 @@ export const settingDefinitions = {
     ),
     keepAliveMs: setting(
       5 * second,
-      'Silence after which a running fetch or push sends a keep-alive packet.',
+      'Silence after which a running fetch or push sends a keep-alive packet; 0 sends none.',
     ),
   },
   git: {
@@ -140,8 +140,16 @@ export const settingDefinitions = {
       'Open SSH connections of one address; past it new ones are closed.',
     ),
     maxSessionsPerConnection: setting(10, 'Channels on one SSH connection; past it a channel is refused.'),
-    maxAuthAttempts: setting(6, 'Failed authentication attempts after which a connection is closed.'),
+    maxAuthAttempts: setting(
+      20,
+      'Keys and other logins that one connection may try in vain; past it the connection is closed.',
+    ),
     loginTimeoutMs: setting(60 * second, 'How long a client may take to authenticate.'),
+    idleTimeoutMs: setting(10 * minute, 'How long a connection may rest without a command.'),
+    keepAliveMs: setting(
+      60 * second,
+      'Silence of a client after which it is asked for a sign of life; past five in vain it is gone.',
+    ),
     stallTimeoutMs: setting(5 * minute, 'How long a running command may move no byte in either direction.'),
   },
   accounts: {
@@ -169,6 +177,10 @@ export const settingDefinitions = {
     maxFailedLogins: setting(
       20,
       'Failed passwords per login and address within `failedLoginWindowMs`; past it the answer is `resource_exhausted`.',
+    ),
+    maxFailedLoginsPerAddress: setting(
+      200,
+      'Failed passwords of one address, whatever the login, within `failedLoginWindowMs`; past it the answer is `resource_exhausted`.',
     ),
     failedLoginWindowMs: setting(5 * minute, 'The window in which failed logins are counted.'),
   },

@@ -9,7 +9,7 @@ import { uploadPackAdvertisement } from './advertisement.ts';
 import { advertiseReceivePack } from './receive-pack.ts';
 import { advertiseUploadPack } from './upload-pack.ts';
 import { MemoryRepository, oidOf, snapshotOf } from './testing/memory-repository.ts';
-import { converse, transcript } from './testing/transcript.ts';
+import { converse, exactTranscript, transcript } from './testing/transcript.ts';
 
 /** Repositories in every state that an advertisement shows, as bare repositories on disk. */
 const states: Readonly<Record<string, (bare: string, work: string) => Promise<Partial<PlainRepository>>>> = {
@@ -77,8 +77,8 @@ async function repositoryIn(state: string): Promise<PlainRepository> {
 
 /** What real git sends, and what we send, without what is meant to differ. */
 function comparable(bytes: Buffer): string[] {
-  const meantToDiffer = / (agent=\S+|filter|push-options)(?= |$)/g;
-  return transcript(bytes).map((line) => line.replaceAll(meantToDiffer, ''));
+  const meantToDiffer = / (agent=\S+|filter|push-options)(?= |$)/gm;
+  return exactTranscript(bytes).map((line) => line.replaceAll(meantToDiffer, ''));
 }
 
 async function realAdvertisement(

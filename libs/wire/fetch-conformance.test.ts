@@ -8,7 +8,7 @@ import { git, tryGit } from '#test/git';
 import { PlainRepository } from '#test/plain-repository';
 import { temporaryDirectory } from '#test/temporary';
 import type { CommitNode } from './repository.ts';
-import { converse, packets, transcript } from './testing/transcript.ts';
+import { converse, exactTranscript, packets } from './testing/transcript.ts';
 import { infiniteDepth } from './shallow.ts';
 import { serveUploadPack } from './upload-pack.ts';
 
@@ -117,7 +117,7 @@ async function answerOf(bytes: Buffer): Promise<Answer> {
     const bandNumber = payload[0] ?? 0;
     if (bandNumber === 1) pack.push(payload.subarray(1));
     else if (bandNumber > 3 || lengthBytes === 0 || lengthBytes === 1) {
-      lines.push(...transcript(left.subarray(0, Math.max(4, lengthBytes))));
+      lines.push(...exactTranscript(left.subarray(0, Math.max(4, lengthBytes))));
     }
     left = left.subarray(Math.max(4, lengthBytes));
   }

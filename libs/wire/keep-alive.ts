@@ -10,14 +10,14 @@ export class KeepAlive implements Disposable {
   readonly #clock: Clock;
   readonly #afterMs: number;
   #lastMovedMs: number;
-  #cancel: () => void;
+  #cancel: () => void = () => undefined;
 
   constructor(writer: PktWriter, clock: Clock, afterMs: number) {
     this.#writer = writer;
     this.#clock = clock;
     this.#afterMs = afterMs;
     this.#lastMovedMs = clock.nowMs();
-    this.#cancel = clock.after(afterMs, () => this.#wake());
+    if (afterMs > 0) this.#cancel = clock.after(afterMs, () => this.#wake());
   }
 
   /** Something moved: silence begins anew. */

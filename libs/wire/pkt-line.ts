@@ -64,6 +64,13 @@ export function decodePktLine(bytes: Buffer): Decoded {
   };
 }
 
+function lengthDigits(lengthBytes: number): string {
+  return lengthBytes.toString(16).padStart(4, '0');
+}
+
+/** Of the lengths that nearly all lines have: lines come by the hundred thousand. */
+const commonLengthDigits = Array.from({ length: 256 }, (_, lengthBytes) => lengthDigits(lengthBytes));
+
 /** The four digits in front of a payload of `payloadBytes`. Throws `internal` when it does not fit in one line. */
 export function pktHeader(payloadBytes: number): string {
   if (payloadBytes > maxPktPayloadBytes) {
@@ -71,7 +78,7 @@ export function pktHeader(payloadBytes: number): string {
       metadata: { payloadBytes },
     });
   }
-  return (payloadBytes + 4).toString(16).padStart(4, '0');
+  return commonLengthDigits[payloadBytes + 4] ?? lengthDigits(payloadBytes + 4);
 }
 
 /** `text`, in UTF-8, as one line, still as text: for answers that are put together from many lines. */

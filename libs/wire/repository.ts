@@ -39,6 +39,8 @@ export interface RefSnapshot {
 
 /** What the ancestry walks of negotiation and shallow computation need of a commit. */
 export interface CommitNode {
+  /** The commit itself: another one than was asked for when that was a tag. */
+  readonly oid: Oid;
   readonly parents: readonly Oid[];
   readonly committerTimeSeconds: number;
 }

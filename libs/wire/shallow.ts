@@ -1,7 +1,7 @@
 import { type Oid, PackhorseError } from '#base';
 import { hiddenRefs, visibleRefs } from './hidden-refs.ts';
 import type { PktWriter } from './pkt-writer.ts';
-import type { Deepen, RefSnapshot, UploadPackRepository } from './repository.ts';
+import type { CommitNode, Deepen, RefSnapshot, UploadPackRepository } from './repository.ts';
 import { resolveDeepen } from './wants.ts';
 
 /**
@@ -150,8 +150,9 @@ class DepthWalk {
     let level = new Set(tips);
     for (let distance = 1; level.size > 0; distance += 1) {
       const next = new Set<Oid>();
-      for (const [oid, parents] of await this.#parentsOf([...level])) {
-        if (parents === undefined) continue;
+      // A tip may be a tag; what is cut off is the commit that it leads to.
+      const nodes = await this.#nodes([...level]);
+      for (const { oid, parents } of nodes) {
         if (distance >= depth || stops.has(oid)) {
           boundary.add(oid);
           continue;
@@ -159,7 +160,7 @@ class DepthWalk {
         inside.add(oid);
         for (const parent of parents) if (!inside.has(parent) && !boundary.has(parent)) next.add(parent);
       }
-      for (const oid of level) next.delete(oid);
+      for (const { oid } of nodes) next.delete(oid);
       level = next;
     }
     return { boundary, isInside: (oid) => inside.has(oid) };
@@ -173,8 +174,9 @@ class DepthWalk {
     for (const oid of level) missing.delete(oid);
     while (missing.size > 0 && level.length > 0) {
       const next: Oid[] = [];
-      for (const [, parents] of await this.#parentsOf(level)) {
-        for (const parent of parents ?? []) {
+      for (const { oid, parents } of await this.#nodes(level)) {
+        missing.delete(oid);
+        for (const parent of parents) {
           if (seen.has(parent)) continue;
           seen.add(parent);
           missing.delete(parent);
@@ -186,21 +188,22 @@ class DepthWalk {
     return targets.filter((oid) => !missing.has(oid));
   }
 
-  /** Looks up a level of the walk, several commits at a time. */
-  async #parentsOf(oids: readonly Oid[]): Promise<readonly (readonly [Oid, readonly Oid[] | undefined])[]> {
-    const found: (readonly [Oid, readonly Oid[] | undefined])[] = [];
+  /** Looks up a level of the walk, several commits at a time; what leads to no commit is left out. */
+  async #nodes(oids: readonly Oid[]): Promise<readonly CommitNode[]> {
+    const found: CommitNode[] = [];
     for (let start = 0; start < oids.length; start += concurrentLookups) {
       const batch = oids.slice(start, start + concurrentLookups);
-      found.push(...(await Promise.all(batch.map(async (oid) => [oid, await this.#parents(oid)] as const))));
+      const nodes = await Promise.all(batch.map((oid) => this.#node(oid)));
+      found.push(...nodes.filter((node) => node !== undefined));
     }
     return found;
   }
 
-  async #parents(oid: Oid): Promise<readonly Oid[] | undefined> {
+  #node(oid: Oid): Promise<CommitNode | undefined> {
     this.#leftCommits -= 1;
     if (this.#leftCommits < 0) {
       throw new PackhorseError('resource_exhausted', 'The history is too long to be cut off at that depth.');
     }
-    return (await this.#repository.commitNode(oid))?.parents;
+    return this.#repository.commitNode(oid);
   }
 }

@@ -76,6 +76,7 @@ export class MemoryRepository implements UploadPackRepository, ReceivePackReposi
   graph(commits: Readonly<Record<string, readonly string[]>>): this {
     for (const [name, parents] of Object.entries(commits)) {
       this.commits.set(oidOf(name), {
+        oid: oidOf(name),
         parents: parents.map(oidOf),
         committerTimeSeconds: 1_000 + this.commits.size,
       });

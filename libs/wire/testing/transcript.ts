@@ -19,6 +19,11 @@ export function packets(...lines: readonly (string | Buffer)[]): Buffer {
 
 /** Bytes of the protocol as text lines, without line feeds; what is no pkt-line comes last, as `raw:...`. */
 export function transcript(bytes: Buffer): string[] {
+  return exactTranscript(bytes).map((line) => line.replace(/\n$/, ''));
+}
+
+/** The same with the line feeds that end lines. */
+export function exactTranscript(bytes: Buffer): string[] {
   const lines: string[] = [];
   let left = bytes;
   while (left.length > 0) {
@@ -30,7 +35,7 @@ export function transcript(bytes: Buffer): string[] {
     }
     if (decoded.status === 'incomplete') return [...lines, `raw:${left.toString('latin1')}`];
     const { line } = decoded;
-    if (line.kind === 'data') lines.push(line.payload.toString().replace(/\n$/, ''));
+    if (line.kind === 'data') lines.push(line.payload.toString());
     else lines.push({ flush: '0000', delim: '0001', 'response-end': '0002' }[line.kind]);
     left = left.subarray(decoded.consumedBytes);
   }
