@@ -5,5 +5,6 @@ export type { SessionContext } from './git-session.ts';
 export type { ImportPolicy } from './import.ts';
 export { LocalLocator } from './locator.ts';
 export { AccountsRepositoryGateway } from './repository-gateway.ts';
+export { cleanRepositoryPath } from './repository-path.ts';
 export { RootGitGateway, type RootOptions } from './root-gateway.ts';
 export { SessionLimits } from './session-limits.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { PackhorseError, randomId, readChunks, type Clock } from '#base';
+import { PackhorseError, plainAddress, randomId, readChunks, type Clock } from '#base';
 
 /** A client may name its request, so that its own logs and ours can be joined. */
 const acceptableId = /^[\w.:-]{1,64}$/;
@@ -102,9 +102,4 @@ export class Exchange {
       ...(this.failure !== undefined && { code: this.failure.code }),
     };
   }
-}
-
-/** An IPv4 address as it is written, also where the socket shows it inside IPv6 (RFC 4291, 2.5.5.2). */
-function plainAddress(address: string | undefined): string {
-  return address?.replace(/^::ffff:(?=\d+\.)/i, '') ?? 'unknown';
 }

@@ -1,4 +1,4 @@
-import type { GitService } from '#gateway';
+import { cleanRepositoryPath, type GitService } from '#gateway';
 
 /** What a request asks of Git over HTTP (gitprotocol-http), before anything acts on it. */
 export type GitTarget =
@@ -90,16 +90,16 @@ function isRepository(rawRepository: string, { anyDepth }: { readonly anyDepth: 
   return anyDepth || rawRepository.split('/').filter((segment) => segment !== '').length === 2;
 }
 
-/** Percent-decodes exactly once; refuses what no repository can be called and what climbs out of a directory. */
+/** Percent-decodes exactly once; refuses what no repository can be called. */
 function withPath(rawRepository: string, make: (path: string) => GitTarget): GitTarget {
-  let path: string;
+  const path = cleanRepositoryPath(decode(rawRepository) ?? '');
+  return path === undefined ? badPath : make(path);
+}
+
+function decode(text: string): string | undefined {
   try {
-    path = decodeURIComponent(rawRepository).replace(/^\/+/, '');
+    return decodeURIComponent(text);
   } catch {
-    return badPath;
+    return undefined;
   }
-  // eslint-disable-next-line eslint/no-control-regex -- control characters are what is looked for
-  const hostile = path === '' || /[\\\u0000-\u001f\u007f]/.test(path);
-  const climbs = path.split('/').some((segment) => segment === '.' || segment === '..');
-  return hostile || climbs ? badPath : make(path);
 }

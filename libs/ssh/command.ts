@@ -1,0 +1,55 @@
+import { cleanRepositoryPath, type GitService } from '#gateway';
+
+/** What the command of an `exec` request (RFC 4254, 6.5) asks for. Nothing else ever runs. */
+export type SshCommand =
+  | { readonly kind: 'git'; readonly service: GitService; readonly path: string }
+  | { readonly kind: 'refused'; readonly message: string };
+
+const refused = (message: string): SshCommand => ({ kind: 'refused', message });
+
+const services: ReadonlyMap<string, GitService> = new Map([
+  ['git-upload-pack', 'upload-pack'],
+  ['git-receive-pack', 'receive-pack'],
+]);
+
+/**
+ * Reads `git-upload-pack 'PATH'` and its like, as git, JGit and libgit2 send them; the dash may be
+ * a space.
+ */
+export function parseCommand(command: string): SshCommand {
+  const [program, ...args] = splitWords(command.replace(/^git (?=[a-z])/, 'git-')) ?? [];
+  if (program === 'git-upload-archive') return refused('git archive --remote is not served here.');
+  const service = services.get(program ?? '');
+  if (service === undefined) return refused('Only git clone, git fetch and git push are served here.');
+  const [named, ...more] = args;
+  if (named === undefined || more.length > 0) return refused('Exactly one repository must be named.');
+  const path = cleanRepositoryPath(named);
+  return path === undefined
+    ? refused('This is not a valid repository address.')
+    : { kind: 'git', service, path };
+}
+
+/** One piece of a word: quoted as git quotes (quote.c, sq_quote_buf), or plain characters that no shell would change. */
+const piece = /'(?<quoted>[^']*)'|\\(?<escaped>['!])|(?<plain>[\w./~+@%:,=-]+)/y;
+
+/** The words of a command line; undefined when something is in it that only a shell could read. */
+function splitWords(command: string): readonly string[] | undefined {
+  const words: string[] = [];
+  let at = 0;
+  while (at < command.length) {
+    if (command[at] === ' ') {
+      at += 1;
+      continue;
+    }
+    let word = '';
+    while (at < command.length && command[at] !== ' ') {
+      piece.lastIndex = at;
+      const groups = piece.exec(command)?.groups;
+      if (groups === undefined) return undefined;
+      word += groups['quoted'] ?? groups['escaped'] ?? groups['plain'] ?? '';
+      at = piece.lastIndex;
+    }
+    words.push(word);
+  }
+  return words;
+}
