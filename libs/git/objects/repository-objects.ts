@@ -69,10 +69,11 @@ export class RepositoryObjects implements ObjectReader, AsyncDisposable {
   async commitNode(oid: Oid): Promise<CommitNode | undefined> {
     const commitOid = this.#isKnownCommit(oid) ? oid : await this.#peelTo(oid, 'commit');
     const commit = commitOid === undefined ? undefined : await this.findCommit(commitOid);
-    if (commit === undefined) return undefined;
+    if (commitOid === undefined || commit === undefined) return undefined;
     if (this.#knownCommits.size > maxKnownCommits) this.#knownCommits.clear();
     for (const parent of commit.parents) this.#knownCommits.add(parent);
     return {
+      oid: commitOid,
       parents: commit.parents,
       committerTimeSeconds: Math.floor(commit.committer.timestampMs / 1000),
     };

@@ -1,0 +1,42 @@
+import { ActorSystem } from '#actor';
+import {
+  type Clock,
+  type Log,
+  readSettings,
+  type Settings,
+  silentLog,
+  systemClock,
+  systemRandom,
+} from '#base';
+import { GitRunner, type RepositoryAgent, RepositoryPools } from '#git';
+
+export interface TestPools extends AsyncDisposable {
+  readonly actors: ActorSystem;
+  readonly pools: RepositoryPools;
+  agent(path: string, mode?: 'owned' | 'shared'): RepositoryAgent;
+}
+
+/** The pools of a node that lives as long as a test. */
+export function testPools(
+  settings: Partial<Settings['git']> = {},
+  parts: { readonly clock?: Clock; readonly log?: Log; readonly runner?: GitRunner } = {},
+): TestPools {
+  const { clock = systemClock, log = silentLog } = parts;
+  const defaults = readSettings();
+  const actors = new ActorSystem({ clock, log, settings: defaults.actor });
+  const pools = new RepositoryPools({
+    actors,
+    runner: parts.runner ?? new GitRunner({ timeoutMs: defaults.git.gitTimeoutMs }),
+    settings: { ...defaults.git, ...settings },
+    maxCommands: defaults.wire.maxCommands,
+    clock,
+    random: systemRandom,
+    log,
+  });
+  return {
+    actors,
+    pools,
+    agent: (path, mode = 'owned') => pools.agent({ id: path, path, mode }),
+    [Symbol.asyncDispose]: () => pools.drain(10_000),
+  };
+}
