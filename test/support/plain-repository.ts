@@ -99,13 +99,16 @@ export class PlainRepository implements UploadPackRepository, ReceivePackReposit
   }
 
   async commitNode(oid: Oid): Promise<CommitNode | undefined> {
-    const answer = await tryGit(['cat-file', 'commit', oid], { cwd: this.path });
+    const peeled = await tryGit(['rev-parse', '--verify', '--quiet', `${oid}^{commit}`], { cwd: this.path });
+    if (peeled.code !== 0) return undefined;
+    const commitOid = peeled.stdout.toString().trim();
+    const answer = await tryGit(['cat-file', 'commit', commitOid], { cwd: this.path });
     if (answer.code !== 0) return undefined;
     const head = answer.stdout.toString().split('\n\n')[0] ?? '';
     const parents = Array.from(head.matchAll(/^parent (\S+)$/gm), (match) => match[1] ?? '');
     const time = /^committer .* (\d+) [+-]\d+$/m.exec(head)?.[1];
-    const isOwnShallow = (await this.shallows()).has(oid);
-    return { parents: isOwnShallow ? [] : parents, committerTimeSeconds: Number(time) };
+    const isOwnShallow = (await this.shallows()).has(commitOid);
+    return { oid: commitOid, parents: isOwnShallow ? [] : parents, committerTimeSeconds: Number(time) };
   }
 
   async shallows(): Promise<ReadonlySet<Oid>> {
