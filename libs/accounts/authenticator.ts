@@ -15,6 +15,9 @@ interface UserRow {
   readonly isAdmin: boolean;
 }
 
+/** Longer than any login or email address: what is beyond it makes no difference. */
+const maxLoginKeyLength = 255;
+
 const everyScope: ReadonlySet<Scope> = new Set(scopes);
 
 function identify(
@@ -39,7 +42,8 @@ async function findByLogin(context: Context, key: string) {
     if (emailProblem(key) !== undefined) return null;
     return context.database.run((client) => client.user.findUnique({ where: { emailKey: key } }));
   }
-  if (!/^[a-z0-9._-]{1,100}$/.test(key)) return null;
+  // What cannot be a login may not even be text that PostgreSQL accepts.
+  if (!/^[a-z0-9._-]+$/.test(key)) return null;
   return context.database.run((client) => client.user.findUnique({ where: { loginKey: key } }));
 }
 
@@ -115,7 +119,7 @@ export function createAuthenticator(context: Context): Authenticator {
     byToken,
 
     async byPassword(login, secret, remoteAddress) {
-      const key = nameKey(login);
+      const key = nameKey(login).slice(0, maxLoginKeyLength);
       if (secret.startsWith(tokenPrefix)) {
         const identity = await byToken(secret);
         const isTheirs =

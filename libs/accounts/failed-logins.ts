@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import { PackhorseError, type Clock, type Settings } from '#base';
 
-/** Pairs of login and address that are remembered; the least recently seen is forgotten first. */
+/** Windows that are remembered; the least recently used is forgotten first. */
 const maxEntries = 50_000;
 
 /** Addresses that one person can change between at will: a /64 in IPv6 (RFC 6177), else the address itself. */
@@ -18,11 +18,17 @@ function addressGroup(address: string): string {
   return [...left, ...zeros, ...right].slice(0, 4).join(':');
 }
 
-/** Counts failed passwords per login and address in a window of time. */
+interface Window {
+  readonly count: number;
+  readonly endsAtMs: number;
+}
+
+/**
+ * Counts failed passwords in a window of time: per login and address, so that nobody's password is
+ * guessed, and per address, so that one password is not tried on everybody.
+ */
 export class FailedLogins {
-  readonly #counts = new LRUCache<string, { readonly count: number; readonly windowEndsAtMs: number }>({
-    max: maxEntries,
-  });
+  readonly #windows = new LRUCache<string, Window>({ max: maxEntries });
   readonly #settings: Settings['accounts'];
   readonly #clock: Clock;
 
@@ -36,23 +42,41 @@ export class FailedLogins {
    * function when it succeeded. Throws `resource_exhausted` when there were too many.
    */
   begin(loginKey: string, address: string): () => void {
-    const key = `${loginKey}\n${addressGroup(address)}`;
+    const group = addressGroup(address);
+    const pair = `${group}\n${loginKey}`;
+    const { maxFailedLogins, maxFailedLoginsPerAddress } = this.#settings;
+    this.#require(pair, maxFailedLogins);
+    this.#require(group, maxFailedLoginsPerAddress);
+    this.#add(pair, 1);
+    this.#add(group, 1);
+    return () => {
+      this.#windows.delete(pair);
+      // Signing in to one account must not make room for guessing at another.
+      this.#add(group, -1);
+    };
+  }
+
+  #window(key: string): Window {
     const nowMs = this.#clock.nowMs();
-    const seen = this.#counts.get(key);
-    const current =
-      seen !== undefined && nowMs < seen.windowEndsAtMs
-        ? seen
-        : { count: 0, windowEndsAtMs: nowMs + this.#settings.failedLoginWindowMs };
-    if (current.count >= this.#settings.maxFailedLogins) {
-      throw new PackhorseError(
-        'resource_exhausted',
-        'Too many failed attempts to sign in. Wait a few minutes.',
-        {
-          metadata: { retryAfterMs: current.windowEndsAtMs - nowMs },
-        },
-      );
-    }
-    this.#counts.set(key, { ...current, count: current.count + 1 });
-    return () => void this.#counts.delete(key);
+    const window = this.#windows.get(key);
+    if (window !== undefined && nowMs < window.endsAtMs) return window;
+    return { count: 0, endsAtMs: nowMs + this.#settings.failedLoginWindowMs };
+  }
+
+  #require(key: string, limit: number): void {
+    const { count, endsAtMs } = this.#window(key);
+    if (count < limit) return;
+    throw new PackhorseError(
+      'resource_exhausted',
+      'Too many failed attempts to sign in. Wait a few minutes.',
+      {
+        metadata: { retryAfterMs: endsAtMs - this.#clock.nowMs() },
+      },
+    );
+  }
+
+  #add(key: string, difference: number): void {
+    const window = this.#window(key);
+    this.#windows.set(key, { ...window, count: Math.max(0, window.count + difference) });
   }
 }

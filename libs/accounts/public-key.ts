@@ -53,7 +53,8 @@ function checkRsa([exponent, modulus, ...rest]: readonly Buffer[]): void {
   }
   // An even modulus or exponent is no RSA key; a giant one only costs time to verify.
   const isOdd = ((modulus.at(-1) ?? 0) & (exponent.at(-1) ?? 0) & 1) === 1;
-  if (bits > maxRsaBits || !isOdd || bitLength(exponent) > 64) throw malformed();
+  const exponentBits = bitLength(exponent);
+  if (bits > maxRsaBits || !isOdd || exponentBits < 2 || exponentBits > 64) throw malformed();
 }
 
 function malformed(): PackhorseError {

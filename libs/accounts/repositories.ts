@@ -185,7 +185,9 @@ export function createRepositories(context: Context): Repositories {
   }
 
   async function setRole(repositoryId: string, userId: string, role: RepositoryRole): Promise<void> {
-    const count = await database.run((client) => client.repositoryGrant.count({ where: { repositoryId } }));
+    const count = await database.run((client) =>
+      client.repositoryGrant.count({ where: { repositoryId, NOT: { userId } } }),
+    );
     if (count >= settings.maxCollaborators) {
       throw new PackhorseError('resource_exhausted', 'This repository has too many collaborators.');
     }
