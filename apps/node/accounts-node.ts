@@ -10,34 +10,36 @@ import { createSshServer, loadOrCreateHostKeys } from '#ssh';
 import { createWeb } from '#web';
 import { AdminAccess } from './admin-access.ts';
 import type { NodeContext } from './node-context.ts';
-import { authority, type RunningNode } from './running-node.ts';
+import type { NodeOptions } from './options.ts';
+import { authority, Doors, RunningNode } from './running-node.ts';
 import { version } from './version.ts';
 
-/** A node with accounts: opens the volume, the database and every door. */
+/**
+ * A node with accounts: opens the volume, the database and every door. What was opened is closed
+ * again, in reverse order, when a later part cannot start and when the node drains.
+ */
 export async function startAccountsNode(context: NodeContext): Promise<RunningNode> {
-  const { options, settings, clock, random, log, metrics, pools, runner, limits, session } = context;
+  await using opening = new AsyncDisposableStack();
+  const { options, settings, log, metrics, session, limits } = context;
   const dataDir = resolve(options.dataDir);
-  const scratchDir = join(dataDir, 'scratch');
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const volume = await openVolume(join(dataDir, 'volume'), { random, log });
-  await rm(scratchDir, { recursive: true, force: true });
-  const source =
-    options.databaseUrl === undefined
-      ? { embeddedDirectory: join(dataDir, 'postgres') }
-      : { url: options.databaseUrl };
-  const database = await openDatabase({ source, settings: settings.database, log });
-  const accounts = createAccounts({ database, settings: settings.accounts, clock, random, log });
-  const admin = new AdminAccess(dataDir, random);
+  const volume = opening.use(await openVolume(join(dataDir, 'volume'), { random: context.random, log }));
+  const database = opening.adopt(
+    await openDatabase({ source: databaseSource(options, dataDir), settings: settings.database, log }),
+    (opened) => opened.close(),
+  );
+  opening.defer(context.close);
+  const accounts = createAccounts({ ...context, database, settings: settings.accounts });
+  const admin = new AdminAccess(dataDir, context.random);
   const authenticator = admin.extend(accounts.authenticator);
-  const locator = new LocalLocator(pools, [volume]);
+  const locator = new LocalLocator(context.pools, [volume]);
   const git = new AccountsGitGateway(accounts.repositories, locator, limits, session);
   const repositories = new AccountsRepositoryGateway(accounts.repositories, locator, {
-    random,
-    log,
-    importPolicy: { runner, scratchDir },
+    ...context,
+    importPolicy: { runner: context.runner, scratchDir: await emptyDirectory(join(dataDir, 'scratch')) },
   });
 
-  const urls = { http: '', ssh: '' };
+  const addresses = { http: options.publicUrl ?? '', ssh: options.publicSshUrl ?? '' };
   const graphql = createGraphql({
     accounts,
     repositories,
@@ -47,29 +49,37 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
       name: options.nodeName,
       region: options.region,
       version,
-      httpUrl: urls.http,
-      sshUrl: urls.ssh,
+      httpUrl: addresses.http,
+      sshUrl: addresses.ssh,
     }),
     authenticate: (request) =>
       authenticate(authenticator, request.headers.authorization, request.socket.remoteAddress ?? ''),
   });
-  const web = createWeb({
-    accounts,
-    repositories,
-    settings,
-    log,
-    addresses: () => urls,
-    secureCookies: false,
-  });
+  const web = opening.adopt(
+    createWeb({
+      accounts,
+      repositories,
+      settings,
+      log,
+      addresses: () => addresses,
+      secureCookies: addresses.http.startsWith('https:'),
+    }),
+    (opened) => opened.close(),
+  );
+  const doors = opening.use(new Doors(settings.node.drainTimeoutMs));
+  doors.finish(graphql);
   const http = createHttpServer({
     git,
     authenticator,
     settings: settings.http,
     log,
-    fallback: (request, response) =>
-      new URL(request.url ?? '/', 'http://host').pathname === '/graphql'
-        ? graphql(request, response)
-        : web.handle(request, response),
+    fallback: (request, response) => {
+      const answer = request.url?.split('?', 1)[0] === '/graphql' ? graphql : web.handle;
+      answer(request, response).catch((error: unknown) => {
+        log.error('a page could not be answered', { error });
+        response.destroy();
+      });
+    },
     metrics,
   });
   const ssh = createSshServer({
@@ -80,22 +90,22 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
     log,
     metrics,
   });
-  urls.http = `http://${authority(options.host, await http.listen(options.host, options.httpPort))}`;
-  const sshAuthority = authority(options.host, await ssh.listen(options.host, options.sshPort));
-  urls.ssh = `ssh://git@${sshAuthority}`;
-  await admin.publish(urls.http);
+  const httpUrl = `http://${authority(options.host, await doors.open(http, options.host, options.httpPort))}`;
+  const sshAuthority = authority(options.host, await doors.open(ssh, options.host, options.sshPort));
+  addresses.http ||= httpUrl;
+  addresses.ssh ||= `ssh://git@${sshAuthority}`;
+  await admin.publish(httpUrl);
+  opening.defer(() => admin.withdraw());
+  return new RunningNode(httpUrl, `ssh://${sshAuthority}`, opening.move());
+}
 
-  return {
-    httpUrl: urls.http,
-    sshUrl: `ssh://${sshAuthority}`,
-    drain: async () => {
-      const timeoutMs = settings.node.drainTimeoutMs;
-      await admin.withdraw();
-      await Promise.all([http.drain(timeoutMs), ssh.drain(timeoutMs), graphql.drain()]);
-      await web.close();
-      await context.close();
-      await database.close();
-      await volume[Symbol.asyncDispose]();
-    },
-  };
+function databaseSource(options: NodeOptions, dataDir: string): Parameters<typeof openDatabase>[0]['source'] {
+  const { databaseUrl } = options;
+  return databaseUrl === undefined ? { embeddedDirectory: join(dataDir, 'postgres') } : { url: databaseUrl };
+}
+
+async function emptyDirectory(path: string): Promise<string> {
+  await rm(path, { recursive: true, force: true });
+  await mkdir(path, { mode: 0o700 });
+  return path;
 }

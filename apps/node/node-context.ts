@@ -56,7 +56,7 @@ export function createNodeContext(
   });
   const limits = new SessionLimits(settings.node, metrics);
   const endWatch = watchLoopDelay(settings.node.loopDelayAlarmMs, log);
-  metrics.observe('packhorse_git_sessions_open', 'Git sessions that hold a place.', () => limits.running);
+  observeNode(metrics, { actors, pools, limits });
   return {
     options,
     settings,
@@ -71,7 +71,23 @@ export function createNodeContext(
     session: { settings: settings.wire, agentName: `packhorse/${version}`, clock, log, metrics },
     close: async () => {
       await pools.drain(settings.node.drainTimeoutMs);
+      await actors.drain(settings.node.drainTimeoutMs);
       endWatch();
     },
   };
+}
+
+function observeNode(
+  metrics: Metrics,
+  { actors, pools, limits }: Pick<NodeContext, 'actors' | 'pools' | 'limits'>,
+): void {
+  metrics.observe('packhorse_git_sessions_open', 'Git sessions that hold a place.', () => limits.running);
+  metrics.observe('packhorse_actors', 'Live actors.', () => actors.totals.live);
+  metrics.observe(
+    'packhorse_actor_restarts',
+    'Actors started again after a crash.',
+    () => actors.totals.restarted,
+  );
+  metrics.observe('packhorse_repository_pools', 'Repositories that are open.', () => pools.counts.pools);
+  metrics.observe('packhorse_repository_handles', 'Open libgit2 handles.', () => pools.counts.openHandles);
 }

@@ -11,6 +11,10 @@ export interface NodeOptions {
   readonly sshPort: number;
   readonly nodeName: string;
   readonly region: string;
+  /** Where people reach the web and Git over HTTP, when that is not where the node listens (behind a proxy). */
+  readonly publicUrl: string | undefined;
+  /** The same for SSH, such as `ssh://git@example.com`. */
+  readonly publicSshUrl: string | undefined;
   /** Without it the embedded PostgreSQL in the data directory is used. */
   readonly databaseUrl: string | undefined;
   /** Serves the repositories below this directory as they are, without accounts. */
@@ -66,6 +70,18 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     variable: 'PACKHORSE_REGION',
     fallback: 'local',
     description: 'region of this node (FLY_REGION is used when set)',
+  },
+  publicUrl: {
+    flags: '--public-url <url>',
+    variable: 'PACKHORSE_PUBLIC_URL',
+    fallback: undefined,
+    description: 'where people reach this server over HTTP, when it stands behind a proxy',
+  },
+  publicSshUrl: {
+    flags: '--public-ssh-url <url>',
+    variable: 'PACKHORSE_PUBLIC_SSH_URL',
+    fallback: undefined,
+    description: 'the same for SSH, such as ssh://git@example.com',
   },
   databaseUrl: {
     flags: '--database-url <url>',
@@ -141,6 +157,8 @@ export function readOptions(
     sshPort: port(required('sshPort'), '--ssh-port'),
     nodeName: required('nodeName'),
     region: required('region'),
+    publicUrl: text('publicUrl')?.replace(/\/+$/, ''),
+    publicSshUrl: text('publicSshUrl')?.replace(/\/+$/, ''),
     databaseUrl: text('databaseUrl'),
     root: text('root'),
     anonymousPush: ['true', '1', 'yes'].includes(required('anonymousPush')),

@@ -7,13 +7,16 @@ import { createHttpServer } from '#http';
 import { createSshServer, loadOrCreateHostKeys } from '#ssh';
 import { AuthorizedKeys } from './authorized-keys.ts';
 import type { NodeContext } from './node-context.ts';
-import { authority, type RunningNode } from './running-node.ts';
+import { authority, Doors, RunningNode } from './running-node.ts';
 
 /** A node that serves a plain directory of repositories: no accounts, no database, no web. */
 export async function startRootNode(context: NodeContext, rootOption: string): Promise<RunningNode> {
+  await using opening = new AsyncDisposableStack();
   const { options, settings, log, metrics, pools, limits, session } = context;
+  opening.defer(context.close);
   const root = await realRoot(rootOption);
   const git = new RootGitGateway({ root, anonymousPush: options.anonymousPush }, pools, limits, session);
+  const doors = opening.use(new Doors(settings.node.drainTimeoutMs));
   const http = createHttpServer({
     git,
     authenticator: undefined,
@@ -25,22 +28,12 @@ export async function startRootNode(context: NodeContext, rootOption: string): P
     },
     metrics,
   });
+  const httpUrl = `http://${authority(options.host, await doors.open(http, options.host, options.httpPort))}`;
   const keysPath = options.authorizedKeys;
-  const ssh = keysPath === undefined ? undefined : await createRootSsh(context, git, keysPath);
-  const httpUrl = `http://${authority(options.host, await http.listen(options.host, options.httpPort))}`;
-  const sshUrl =
-    ssh === undefined
-      ? undefined
-      : `ssh://${authority(options.host, await ssh.listen(options.host, options.sshPort))}`;
-  return {
-    httpUrl,
-    sshUrl,
-    drain: async () => {
-      const timeoutMs = settings.node.drainTimeoutMs;
-      await Promise.all([http.drain(timeoutMs), ssh?.drain(timeoutMs)]);
-      await context.close();
-    },
-  };
+  if (keysPath === undefined) return new RunningNode(httpUrl, undefined, opening.move());
+  const ssh = await createRootSsh(context, git, keysPath);
+  const sshUrl = `ssh://${authority(options.host, await doors.open(ssh, options.host, options.sshPort))}`;
+  return new RunningNode(httpUrl, sshUrl, opening.move());
 }
 
 async function realRoot(path: string): Promise<string> {

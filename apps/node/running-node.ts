@@ -1,10 +1,80 @@
-/** A node whose doors are open. */
-export interface RunningNode {
+import { setTimeout as delay } from 'node:timers/promises';
+import { PackhorseError } from '#base';
+
+/** A node whose doors are open. Dispose it to drain: running sessions finish, bounded, then everything is closed. */
+export class RunningNode implements AsyncDisposable {
   readonly httpUrl: string;
   /** undefined when the SSH door is closed. */
   readonly sshUrl: string | undefined;
-  /** Lets running sessions finish, bounded, and then closes everything. */
-  drain(): Promise<void>;
+  readonly #parts: AsyncDisposableStack;
+
+  constructor(httpUrl: string, sshUrl: string | undefined, parts: AsyncDisposableStack) {
+    this.httpUrl = httpUrl;
+    this.sshUrl = sshUrl;
+    this.#parts = parts;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.disposeAsync();
+  }
+}
+
+/** What finishes its work within a time when the node stops. */
+interface Drainable {
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/** What a server of a door can do. */
+interface Door extends Drainable {
+  listen(host: string, port: number): Promise<number>;
+}
+
+const listenProblems: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program uses this port. Stop it, or choose another one (0 picks a free one).',
+  EADDRNOTAVAIL: 'this machine does not have that address.',
+  EACCES: 'this user may not use that port.',
+  ENOTFOUND: 'the host name is not known.',
+};
+
+/** The open doors, which are drained together: each may use the whole time. */
+export class Doors implements AsyncDisposable {
+  readonly #drainTimeoutMs: number;
+  readonly #open: Drainable[] = [];
+
+  constructor(drainTimeoutMs: number) {
+    this.#drainTimeoutMs = drainTimeoutMs;
+  }
+
+  /** Listens; returns the port. Throws `failed_precondition` when the address cannot be used. */
+  async open(door: Door, host: string, port: number): Promise<number> {
+    try {
+      const opened = await door.listen(host, port);
+      this.#open.push(door);
+      return opened;
+    } catch (cause) {
+      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
+      const reason = listenProblems[code ?? ''];
+      if (reason === undefined) throw cause;
+      throw new PackhorseError(
+        'failed_precondition',
+        `The server cannot listen on ${authority(host, port)}: ${reason}`,
+        { cause },
+      );
+    }
+  }
+
+  /** Drains `work` together with the doors; past the time it is left behind. */
+  finish(work: { drain(): Promise<void> }): void {
+    this.#open.push({
+      drain: async (timeoutMs) => {
+        await Promise.race([work.drain(), delay(timeoutMs, undefined, { ref: false })]);
+      },
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#open.map((door) => door.drain(this.#drainTimeoutMs)));
+  }
 }
 
 /** `host:port` as it goes into a URL; addresses that mean "everywhere" are named as loopback. */

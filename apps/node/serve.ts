@@ -29,7 +29,7 @@ export async function serve(
     log.info('draining', { signal });
     // Whoever asks twice does not want to wait.
     void stopSignal().then(() => process.exit(1));
-    await node.drain();
+    await node[Symbol.asyncDispose]();
     log.info('stopped');
     return 0;
   } catch (thrown) {
