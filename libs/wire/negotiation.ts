@@ -74,7 +74,9 @@ export class Negotiation {
   async #reaches(want: Oid, exhausted: Set<Oid>): Promise<boolean> {
     if (this.#isGoal(want)) return true;
     // Trees and blobs say nothing about history and hold nobody up.
-    if ((await this.#node(want)) === undefined) return this.#nodes.size < this.#maxWalkCommits;
+    const wanted = await this.#node(want);
+    if (wanted === undefined) return this.#nodes.size < this.#maxWalkCommits;
+    if (this.#isGoal(wanted.oid)) return true;
     const path: { readonly oid: Oid; readonly parents: readonly Oid[]; next: number }[] = [];
     const visit = async (oid: Oid): Promise<void> => {
       exhausted.add(oid);
