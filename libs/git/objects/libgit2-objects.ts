@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Oid, PackhorseError } from '#base';
+import { type ErrorMetadata, type Oid, PackhorseError } from '#base';
 import type { ObjectKind } from '../reader.ts';
 import { handleSweeper } from './handle-sweeper.ts';
 import {
@@ -8,6 +8,7 @@ import {
   errorAmbiguous,
   errorNotFound,
   type NativeOdb,
+  type NativeOdbObject,
   type NativeRepository,
   native,
   nativeErrorCode,
@@ -55,12 +56,24 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
   }
 
   async read(oid: Oid): Promise<RawObject | undefined> {
-    const object = await this.#found(() => this.#odb.read(native.Oid.fromString(oid)));
-    if (object === undefined) return undefined;
-    const kind = kinds[object.type()];
-    if (kind === undefined) return undefined;
+    const object = (await this.#readNative(oid)) ?? (await this.#readAgain(oid));
+    const kind = object === null ? undefined : kinds[object.type()];
+    if (object === null || kind === undefined) return undefined;
     if (object.size() > this.#maxObjectBytes) throw objectTooLarge(oid, this.#maxObjectBytes);
     return { kind, bytes: copyBytes(object) };
+  }
+
+  #readNative(oid: Oid): Promise<NativeOdbObject | null> {
+    const id = native.Oid.fromString(oid);
+    return this.#track(() => this.#odb.read(id));
+  }
+
+  /** nodegit does not say why it read nothing: an object that is there but cannot be read is damaged. */
+  async #readAgain(oid: Oid): Promise<NativeOdbObject | null> {
+    if (!(await this.existing([oid])).has(oid)) return null;
+    const object = await this.#readNative(oid);
+    if (object === null) throw unreadable({ oid });
+    return object;
   }
 
   async existing(oids: readonly Oid[]): Promise<ReadonlySet<Oid>> {
@@ -125,7 +138,7 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
     } catch (error) {
       const code = nativeErrorCode(error);
       if (code === undefined || code === errorNotFound || code === errorAmbiguous) throw error;
-      throw new PackhorseError('data_loss', 'An object of this repository cannot be read.', { cause: error });
+      throw unreadable({ libgit2: code }, error);
     } finally {
       this.#inFlight.delete(running);
     }
@@ -140,4 +153,8 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
       throw error;
     }
   }
+}
+
+function unreadable(metadata: ErrorMetadata, cause?: unknown): PackhorseError {
+  return new PackhorseError('data_loss', 'An object of this repository cannot be read.', { metadata, cause });
 }

@@ -19,7 +19,8 @@ export interface NativeOdbObject {
 }
 
 export interface NativeOdb {
-  read(oid: NativeOid): Promise<NativeOdbObject>;
+  /** null for whatever went wrong. */
+  read(oid: NativeOid): Promise<NativeOdbObject | null>;
   existsPrefix(oid: NativeOid, digits: number): Promise<NativeOid>;
   /** Synchronous; with `noRefresh` a few microseconds. */
   existsExt(oid: NativeOid, flags: number): number;
