@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UserIdentity } from '#accounts';
-import { PackhorseError, readChunks, zeroOid, type Oid } from '#base';
+import { PackhorseError, zeroOid, type Oid } from '#base';
 import { gitFailure, type GitRunner, type RepositoryAgent } from '#git';
 import type { RefCommand } from '#wire';
 import { checkImportSource, type ImportSource } from './import-source.ts';
@@ -66,6 +66,8 @@ async function fetchMirror(task: ImportTask, source: ImportSource, gitDir: strin
     config: source.config,
     args: [
       'fetch',
+      // Progress, but not a line for each of perhaps thousands of refs.
+      '--quiet',
       '--progress',
       '--no-auto-gc',
       '--no-write-fetch-head',
@@ -131,7 +133,10 @@ async function pushMirror(task: ImportTask, mirror: Mirror): Promise<void> {
       },
       { stdin: 'ignore', stdout: 'pipe' },
     );
-    await quarantine.receive(readChunks(producer.stdout, stop.signal), {
+    // When a process ends, Node throws away what is left in its pipe unless somebody listens.
+    producer.stdout.on('readable', () => undefined);
+    // Its own iterator listens all the time: what a process leaves unread at its exit is dropped otherwise.
+    await quarantine.receive(producer.stdout, {
       maxPackBytes: receiver.receivePolicy.maxPackBytes,
       onProgress: (text) => task.onProgress(decoder.decode(text, { stream: true })),
       clientShallows: [],
