@@ -23,4 +23,3 @@ test('a setting is overridden by its variable, and a wrong value is refused by n
     );
   }
 });
-
