@@ -1,4 +1,4 @@
-import type { Clock, Log, Random, Settings } from '#base';
+import { PackhorseError, type Clock, type Log, type Random, type Settings } from '#base';
 import type { Database } from '#db';
 import type { PasswordHasher } from './password.ts';
 import type { VerifiedSecrets } from './verified-secrets.ts';
@@ -17,6 +17,10 @@ export interface Context {
 /** Ids come from outside too: what cannot be one is not even looked up. */
 export function isId(text: string): boolean {
   return /^[0-9a-z]{26}$/.test(text);
+}
+
+export function noSuchUser(): PackhorseError {
+  return new PackhorseError('not_found', 'There is no such user.');
 }
 
 export function now(context: Pick<Context, 'clock'>): Date {

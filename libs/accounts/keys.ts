@@ -1,5 +1,5 @@
 import { hasCode, PackhorseError, randomId } from '#base';
-import { isId, now, type Context } from './context.ts';
+import { isId, noSuchUser, now, type Context } from './context.ts';
 import { requireValid, titleProblem } from './names.ts';
 import { formatFingerprint, parsePublicKey } from './public-key.ts';
 import type { KeyRecord, Keys } from './services.ts';
@@ -19,7 +19,7 @@ export function createKeys(context: Context): Keys {
           client.user.findUnique({ where: { id: userId }, select: { _count: { select: { keys: true } } } }),
         )
       : null;
-    if (user === null) throw new PackhorseError('not_found', 'There is no such user.');
+    if (user === null) throw noSuchUser();
     if (user._count.keys >= settings.maxKeysPerUser) {
       throw new PackhorseError(
         'resource_exhausted',

@@ -1,77 +1,19 @@
 import { hasCode, PackhorseError } from '#base';
 import type { Prisma } from '#db';
-import { isId, now, type Context } from './context.ts';
-import { scopes, type Identity } from './identity.ts';
+import { now, type Context } from './context.ts';
+import type { Identity, UserIdentity } from './identity.ts';
 import { descriptionProblem, loginProblem, nameKey, repositoryNameProblem, requireValid } from './names.ts';
 import {
-  decide,
   isSiteAdmin,
   mayManageAccount,
   maySeeWith,
   repositoryRoles,
-  type RepositoryAction,
   type RepositoryRole,
 } from './permissions.ts';
-import { ReadThroughCache } from './read-through-cache.ts';
-import type { RepositoryRecord } from './repository.ts';
+import { include, RepositoryAccess, toRecord } from './repository-access.ts';
 import type { Repositories } from './services.ts';
 
-const include = { owner: { select: { login: true } } } as const;
-type Row = Prisma.RepositoryGetPayload<{ include: typeof include }>;
-
-function toRecord(row: Row): RepositoryRecord {
-  const { id, ownerId, name, description, visibility, objectFormat, createdAt, volumeId, epoch } = row;
-  const placement = { volumeId, epoch };
-  return {
-    id,
-    ownerId,
-    ownerLogin: row.owner.login,
-    name,
-    description,
-    visibility,
-    objectFormat,
-    createdAt,
-    placement,
-  };
-}
-
-const refusals: Readonly<Record<RepositoryAction, string>> = {
-  read: 'You may not read this repository.',
-  write: 'You may not push to this repository.',
-  admin: 'You may not administer this repository.',
-};
-
-/** Throws what `decide` says, unless it is `allow`. */
-function enforce(
-  identity: Identity,
-  record: RepositoryRecord | undefined,
-  role: RepositoryRole | undefined,
-  action: RepositoryAction,
-): asserts record is RepositoryRecord {
-  switch (decide(identity, record, role, action)) {
-    case 'allow':
-      if (record !== undefined) return;
-      break;
-    case 'authenticate':
-      throw new PackhorseError(
-        'unauthenticated',
-        'Sign in first: this repository is private, or does not exist.',
-      );
-    case 'deny': {
-      const unlimited = identity.kind === 'user' ? { ...identity, scopes: new Set(scopes) } : identity;
-      const lacksScope = decide(unlimited, record, role, action) === 'allow';
-      throw new PackhorseError(
-        'permission_denied',
-        lacksScope ? 'Your access token does not have the scope for this.' : refusals[action],
-      );
-    }
-    case 'hide':
-      break;
-  }
-  throw new PackhorseError('not_found', 'There is no such repository, or you may not see it.');
-}
-
-function requireSignedIn(identity: Identity) {
+function requireSignedIn(identity: Identity): UserIdentity {
   if (identity.kind === 'user') return identity;
   throw new PackhorseError('unauthenticated', 'Sign in first.');
 }
@@ -102,62 +44,8 @@ function explainTaken(error: unknown): unknown {
 }
 
 export function createRepositories(context: Context): Repositories {
-  const { clock, database, settings } = context;
-  const cacheOptions = { maxEntries: settings.accessCacheEntries, lifetimeMs: settings.accessCacheMs, clock };
-  const records = new ReadThroughCache<RepositoryRecord>(cacheOptions);
-  const roles = new ReadThroughCache<RepositoryRole>(cacheOptions);
-
-  /** A change is rare and must be seen at once, so it empties the caches instead of finding what it touches. */
-  function forgetAll(): void {
-    records.forget();
-    roles.forget();
-  }
-
-  async function findByName(ownerLogin: string, name: string): Promise<RepositoryRecord | undefined> {
-    // What cannot be a name is not looked up.
-    if (loginProblem(ownerLogin) !== undefined || repositoryNameProblem(name) !== undefined) return undefined;
-    const key = { ownerKey: nameKey(ownerLogin), nameKey: nameKey(name) };
-    return records.read(`${key.ownerKey}/${key.nameKey}`, async () => {
-      const row = await database.run((client) =>
-        client.repository.findUnique({ where: { ownerKey_nameKey: key }, include }),
-      );
-      return row === null ? undefined : { value: toRecord(row) };
-    });
-  }
-
-  async function findRole(
-    identity: Identity,
-    record: RepositoryRecord | undefined,
-  ): Promise<RepositoryRole | undefined> {
-    if (identity.kind === 'anonymous' || record === undefined || identity.userId === record.ownerId)
-      return undefined;
-    const key = { repositoryId: record.id, userId: identity.userId };
-    return roles.read(`${key.repositoryId}/${key.userId}`, async () => {
-      const row = await database.run((client) =>
-        client.repositoryGrant.findUnique({ where: { repositoryId_userId: key } }),
-      );
-      return row === null ? undefined : { value: row.role };
-    });
-  }
-
-  async function authorise(
-    identity: Identity,
-    record: RepositoryRecord | undefined,
-    action: RepositoryAction,
-  ): Promise<RepositoryRecord> {
-    // Most requests are decided without asking for a role.
-    const isClear = decide(identity, record, undefined, action) === 'allow';
-    enforce(identity, record, isClear ? undefined : await findRole(identity, record), action);
-    return record;
-  }
-
-  /** The record as it is now, for somebody who administers it. */
-  async function administer(identity: Identity, repositoryId: string): Promise<RepositoryRecord> {
-    const row = isId(repositoryId)
-      ? await database.run((client) => client.repository.findUnique({ where: { id: repositoryId }, include }))
-      : null;
-    return authorise(identity, row === null ? undefined : toRecord(row), 'admin');
-  }
+  const { database, settings } = context;
+  const access = new RepositoryAccess(context);
 
   async function requireOwner(identity: Identity, ownerLogin: string): Promise<{ readonly id: string }> {
     const user = requireSignedIn(identity);
@@ -202,8 +90,7 @@ export function createRepositories(context: Context): Repositories {
   }
 
   return {
-    authorise: async (identity, ownerLogin, name, action) =>
-      authorise(identity, await findByName(ownerLogin, name), action),
+    authorise: (identity, ownerLogin, name, action) => access.byName(identity, ownerLogin, name, action),
 
     async checkCreate(identity, ownerLogin, name) {
       await requireOwner(identity, ownerLogin);
@@ -248,7 +135,7 @@ export function createRepositories(context: Context): Repositories {
     },
 
     async update(identity, repositoryId, change) {
-      await administer(identity, repositoryId);
+      await access.administered(identity, repositoryId);
       const { description, visibility, name } = change;
       requireValid(
         name === undefined ? undefined : repositoryNameProblem(name),
@@ -268,18 +155,18 @@ export function createRepositories(context: Context): Repositories {
       } catch (error) {
         throw explainTaken(error);
       } finally {
-        forgetAll();
+        access.forget();
       }
     },
 
     async remove(identity, repositoryId) {
-      await administer(identity, repositoryId);
+      await access.administered(identity, repositoryId);
       await database.run((client) => client.repository.deleteMany({ where: { id: repositoryId } }));
-      forgetAll();
+      access.forget();
     },
 
     async grant(identity, repositoryId, login, role) {
-      const record = await administer(identity, repositoryId);
+      const record = await access.administered(identity, repositoryId);
       const user =
         loginProblem(login) === undefined
           ? await database.run((client) => client.user.findUnique({ where: { loginKey: nameKey(login) } }))
@@ -294,11 +181,11 @@ export function createRepositories(context: Context): Repositories {
       } else {
         await setRole(repositoryId, user.id, role);
       }
-      forgetAll();
+      access.forget();
     },
 
     async collaborators(identity, repositoryId) {
-      await administer(identity, repositoryId);
+      await access.administered(identity, repositoryId);
       const rows = await database.run((client) =>
         client.repositoryGrant.findMany({
           where: { repositoryId },

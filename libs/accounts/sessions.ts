@@ -1,4 +1,5 @@
-import { now, type Context } from './context.ts';
+import { hasCode } from '#base';
+import { isId, noSuchUser, now, type Context } from './context.ts';
 import { createSessionSecret, hashSecret } from './secret.ts';
 import type { Sessions } from './services.ts';
 
@@ -6,6 +7,7 @@ export function createSessions(context: Context): Sessions {
   const { clock, database, random, settings, verified } = context;
   return {
     async open(userId) {
+      if (!isId(userId)) throw noSuchUser();
       const secret = createSessionSecret(random);
       const createdAt = now(context);
       const data = {
@@ -14,7 +16,11 @@ export function createSessions(context: Context): Sessions {
         createdAt,
         expiresAt: new Date(clock.nowMs() + settings.sessionMs),
       };
-      await database.run((client) => client.webSession.create({ data }));
+      await database
+        .run((client) => client.webSession.create({ data }))
+        .catch((error: unknown) => {
+          throw hasCode(error, 'not_found') ? noSuchUser() : error;
+        });
       // The moment at which old ones are cleared away: those that ended, and the oldest past the limit.
       const excess = await database.run(async (client) => {
         await client.webSession.deleteMany({ where: { userId, expiresAt: { lte: createdAt } } });

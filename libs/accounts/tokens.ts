@@ -1,5 +1,5 @@
 import { PackhorseError, randomId } from '#base';
-import { isId, now, type Context } from './context.ts';
+import { isId, noSuchUser, now, type Context } from './context.ts';
 import { isScope, scopes } from './identity.ts';
 import { requireValid, titleProblem } from './names.ts';
 import { createToken, hashSecret } from './secret.ts';
@@ -49,7 +49,7 @@ export function createTokens(context: Context): Tokens {
           }),
         )
       : null;
-    if (user === null) throw new PackhorseError('not_found', 'There is no such user.');
+    if (user === null) throw noSuchUser();
     if (wantsAdmin && !user.isAdmin) {
       throw new PackhorseError(
         'permission_denied',

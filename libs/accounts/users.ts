@@ -1,5 +1,5 @@
 import { hasCode, PackhorseError, randomId } from '#base';
-import { isId, now, type Context } from './context.ts';
+import { isId, noSuchUser, now, type Context } from './context.ts';
 import { emailProblem, loginProblem, nameKey, passwordProblem, requireValid } from './names.ts';
 import type { UserRecord, Users } from './services.ts';
 
@@ -52,14 +52,15 @@ export function createUsers(context: Context): Users {
 
     async setPassword(userId, password): Promise<void> {
       requireValid(passwordProblem(password));
-      const passwordHash = isId(userId) ? await hasher.hash(password) : '';
+      if (!isId(userId)) throw noSuchUser();
+      const passwordHash = await hasher.hash(password);
       const { count } = await database.transaction(async (client) => {
         // Whoever may have learnt the old password is signed out everywhere.
         await client.webSession.deleteMany({ where: { userId } });
         return client.user.updateMany({ where: { id: userId }, data: { passwordHash } });
       });
       verified.forgetUser(userId);
-      if (count === 0) throw new PackhorseError('not_found', 'There is no such user.');
+      if (count === 0) throw noSuchUser();
     },
   };
 }
