@@ -133,9 +133,7 @@ async function pushMirror(task: ImportTask, mirror: Mirror): Promise<void> {
       },
       { stdin: 'ignore', stdout: 'pipe' },
     );
-    // When a process ends, Node throws away what is left in its pipe unless somebody listens.
-    producer.stdout.on('readable', () => undefined);
-    // Its own iterator listens all the time: what a process leaves unread at its exit is dropped otherwise.
+    // Its own iterator listens all the time: when a process ends, Node throws away what nobody listens for.
     await quarantine.receive(producer.stdout, {
       maxPackBytes: receiver.receivePolicy.maxPackBytes,
       onProgress: (text) => task.onProgress(decoder.decode(text, { stream: true })),
