@@ -72,6 +72,6 @@ export async function sendError(exchange: Exchange, thrown: unknown, lingerMs: n
   const error = toPackhorseError(thrown);
   exchange.failure = error;
   if (exchange.signal.aborted && error.code === 'cancelled') return;
-  if (exchange.response.headersSent) exchange.response.destroy();
+  if (exchange.response.headersSent) exchange.breakOff();
   else await sendText(exchange, answerOf(error, exchange.id), lingerMs);
 }

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { PackhorseError, plainAddress, randomId, readChunks, type Clock } from '#base';
+import { PackhorseError, plainAddress, readChunks, type Clock } from '#base';
 
 /** A client may name its request, so that its own logs and ours can be joined. */
 const acceptableId = /^[\w.:-]{1,64}$/;
@@ -34,7 +35,7 @@ export class Exchange {
     this.signal = this.#abort.signal;
     this.remoteAddress = plainAddress(request.socket.remoteAddress);
     const named = request.headers['x-request-id'];
-    this.id = typeof named === 'string' && acceptableId.test(named) ? named : randomId();
+    this.id = typeof named === 'string' && acceptableId.test(named) ? named : randomUUID();
     response.setHeader('X-Request-Id', this.id);
     // What goes wrong on a socket ends in `close`; without a listener it would end the process.
     request.on('error', () => undefined);
@@ -79,6 +80,13 @@ export class Exchange {
       }
     }
     response.end();
+  }
+
+  /** Closes the connection after what was written so far, so that nobody takes it for a whole response. */
+  breakOff(): void {
+    const { socket } = this.response;
+    if (socket === null) this.response.destroy();
+    else socket.destroySoon();
   }
 
   /** One line of the access log, once the response is closed. */

@@ -37,13 +37,13 @@ export class GitResponse implements ByteSink {
     const first = [...this.#preamble, ...chunks.slice(0, -1)];
     this.#preamble = [];
     await orAbort(this.#signal, (done) => {
+      const response = this.#response;
       this.start();
-      // Corked, the chunks leave as one HTTP chunk in one gathered write.
-      this.#response.cork();
-      for (const chunk of first) this.#response.write(chunk);
+      for (const chunk of first) response.write(chunk);
       // An error closes the response, which aborts the signal.
-      this.#response.write(last, () => done());
-      this.#response.uncork();
+      response.write(last, () => done());
+      // A little is not waited for, so that a short answer leaves together with its end.
+      if (response.writableLength < response.writableHighWaterMark) done();
     });
   }
 }
