@@ -170,13 +170,16 @@ export class LocalRepositoryAgent implements RepositoryAgent {
     return repository;
   }
 
-  #read<Method extends keyof ValueReads>(
+  async #read<Method extends keyof ValueReads>(
     method: Method,
     ...args: Parameters<ValueReads[Method]>
-  ): ReturnType<ValueReads[Method]> {
+  ): Promise<Awaited<ReturnType<ValueReads[Method]>>> {
     const { reader } = this.#options.pool();
-    const answer = reader.call({ type: 'read', method, args }, { timeoutMs: this.#options.readTimeoutMs });
+    const answer = await reader.call(
+      { type: 'read', method, args },
+      { timeoutMs: this.#options.readTimeoutMs },
+    );
     // The answer is what the method of this name returned.
-    return answer as ReturnType<ValueReads[Method]>;
+    return answer as Awaited<ReturnType<ValueReads[Method]>>;
   }
 }

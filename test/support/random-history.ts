@@ -89,7 +89,7 @@ class Writer {
         this.#put(files, random.pick(oddPaths), before);
       } else if (kind === 2) this.#put(files, path, { mode: '120000', content: `target-${random.below(9)}` });
       else if (kind === 3) {
-        this.#put(files, path, { mode: '160000', content: `${random.below(9)}`.repeat(this.#digits) });
+        this.#put(files, path, { mode: '160000', content: `${1 + random.below(8)}`.repeat(this.#digits) });
       } else if (kind === 4 && before?.mode === '100644') files.set(path, { ...before, mode: '100755' });
       else if (kind === 5 && before?.mode === '100644') {
         const lines = before.content.split('\n');
@@ -170,6 +170,10 @@ export async function randomHistory(
   const path = join(temporaryDirectory('history'), 'repository.git');
   await git(['init', '--quiet', '--bare', '--initial-branch=main', `--object-format=${format}`, path]);
   const input = new Writer(seed, format).write(commits);
-  await git(['fast-import', '--quiet', '--done', '--force'], { cwd: path, input });
+  // Without a limit so few objects would be left loose.
+  await git(['-c', 'fastimport.unpackLimit=1', 'fast-import', '--quiet', '--done', '--force'], {
+    cwd: path,
+    input,
+  });
   return path;
 }

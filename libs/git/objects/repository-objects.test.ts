@@ -131,7 +131,7 @@ for (const format of ['sha1', 'sha256'] as const) {
         };
         if (opened) await readAll(all.slice(0, all.length / 2));
         await addBlob(path, 'makes another pack');
-        await git(['repack', '-a', '-d', '-f', '--quiet'], { cwd: path });
+        await git(['repack', '-a', '-d', '-f', '-k', '--quiet'], { cwd: path });
         await git(['prune-packed'], { cwd: path });
         await readAll(all);
       }
