@@ -24,6 +24,8 @@ export class IncomingPack implements AsyncDisposable {
   readonly #pack: FileHandle;
   readonly #hashBytes: number;
   readonly #fanout: Buffer;
+  /** The ids that start with one byte, read once each. */
+  readonly #buckets = new Map<number, Promise<Buffer>>();
 
   private constructor(index: FileHandle, pack: FileHandle, format: ObjectFormat, fanout: Buffer) {
     this.#index = index;
@@ -72,13 +74,13 @@ export class IncomingPack implements AsyncDisposable {
   async #offsetOf(id: Buffer): Promise<number | undefined> {
     const bucket = id[0] ?? 0;
     const first = bucket === 0 ? 0 : this.#fanout.readUInt32BE((bucket - 1) * 4);
-    const count = this.#fanout.readUInt32BE(bucket * 4) - first;
-    const ids = await readAt(
-      this.#index,
-      headerBytes + fanoutBytes + first * this.#hashBytes,
-      count * this.#hashBytes,
-    );
-    const found = binarySearch(ids, id, this.#hashBytes);
+    let reading = this.#buckets.get(bucket);
+    if (reading === undefined) {
+      const start = headerBytes + fanoutBytes + first * this.#hashBytes;
+      const lengthBytes = (this.#fanout.readUInt32BE(bucket * 4) - first) * this.#hashBytes;
+      this.#buckets.set(bucket, (reading = readAt(this.#index, start, lengthBytes)));
+    }
+    const found = binarySearch(await reading, id, this.#hashBytes);
     return found === undefined ? undefined : await this.#offsetAt(first + found);
   }
 

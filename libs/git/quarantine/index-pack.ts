@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { type ByteStream, PackhorseError, hasCode } from '#base';
 import type { GitExit } from '../process/git-process.ts';
 import { diskFull, gitFailure } from '../process/git-runner.ts';
@@ -22,6 +23,9 @@ export interface IndexPackRequest {
   readonly signal: AbortSignal;
 }
 
+/** Each thread holds a chain of delta bases in memory, and more than a few no longer make it faster. */
+const threads = Math.min(availableParallelism(), 4);
+
 /**
  * Indexes a pack as it arrives (git-index-pack). Resolves to whether it is self-contained: with
  * checks of links, whether it names nothing outside itself. Throws what the pusher is to read.
@@ -36,6 +40,7 @@ export async function indexPack(
       gitDir: request.gitDir,
       args: indexArguments(request),
       environment: request.environment,
+      config: { 'pack.threads': String(threads) },
       signal: request.signal,
       ...(onProgress === undefined ? {} : { onStderr: (bytes) => onProgress(bytes) }),
     },
@@ -68,21 +73,18 @@ function indexArguments(request: IndexPackRequest): string[] {
   ];
 }
 
+/** What index-pack writes to standard error, the most telling first, and how it is said to the pusher. */
 const explanations: readonly (readonly [pattern: RegExp, explain: (match: RegExpExecArray) => string])[] = [
+  [
+    /object ([0-9a-f]{40,64}): ([a-zA-Z0-9]+): ([^\n]*)/,
+    ([, oid, flaw, detail]) => `object ${oid}: ${flaw}: ${detail}`,
+  ],
   [/early EOF/, () => 'the pack is truncated (early EOF)'],
-  [/pack has (\d+) unresolved deltas?/, (match) => `the pack is incomplete: ${match[1]} deltas have no base`],
-  [/fsck error in (?:packed object|pack objects?)/, () => 'the pack contains broken objects'],
   [
-    /(?:object|error in) ([0-9a-f]{40,64}): ([a-zA-Z0-9]+): ([^\n]*)/,
-    (match) => `object ${match[1]}: ${match[2]}: ${match[3]}`,
+    /pack has (\d+) unresolved deltas?/,
+    ([, count]) => `the pack is incomplete: ${count} deltas have no base`,
   ],
-  [
-    /(?:object of unexpected type|did not receive expected object|missing object|Broken link|unable to read)[^\n]*/i,
-    (match) => match[0],
-  ],
-  [/(?:pack signature mismatch|pack version \d+ unsupported)/, (match) => match[0]],
-  [/fatal: ([^\n]+)/, (match) => match[1] ?? ''],
-  [/error: ([^\n]+)/, (match) => match[1] ?? ''],
+  [/(?:fatal|error): ([^\n]+)/, ([, text]) => text ?? ''],
 ];
 
 /** The error for a pack that index-pack refused, in words for the person who pushes. */

@@ -11,7 +11,7 @@ import type { CommandResult, CommitOptions, Quarantine, ReceiveOptions, RefComma
 import type { ObjectReader } from '../object-reader.ts';
 import type { ObjectKind } from '../reader.ts';
 import type { Storage } from '../storage.ts';
-import { diskError } from '../volume/disk.ts';
+import { diskError, forEachBounded } from '../volume/disk.ts';
 import { IncomingDirectory } from './incoming-directory.ts';
 import { IncomingPack } from './incoming-pack.ts';
 import { indexPack, type PackChecks } from './index-pack.ts';
@@ -36,6 +36,14 @@ export interface QuarantineHost {
 
 /** When some of many tips are not connected, so many are looked at one by one; the rest is refused with them. */
 const maxTipsExamined = 64;
+
+const lookupConcurrency = 8;
+
+interface Found {
+  readonly kind: ObjectKind;
+  /** It is in the pushed pack. */
+  readonly arrived: boolean;
+}
 
 /** One push: its objects in a directory of their own until its refs are updated. */
 export class PushQuarantine implements Quarantine {
@@ -89,20 +97,28 @@ export class PushQuarantine implements Quarantine {
   }
 
   async disconnected(tips: readonly Oid[]): Promise<ReadonlySet<Oid>> {
-    const missing = new Set<Oid>();
-    const unsure: Oid[] = [];
-    for (const oid of new Set(tips)) {
-      if (isZeroOid(oid)) continue;
-      const arrived = (await this.#pack?.kindOf(oid)) !== undefined;
-      if (!arrived && (await this.#host.objects.header(oid)) === undefined) missing.add(oid);
-      // What is inside a self-contained pack needs no walk, which a first push would be long in.
-      else if (!this.#host.closed && !(arrived && this.#selfContained)) unsure.push(oid);
-    }
+    const asked = [...new Set(tips)].filter((oid) => !isZeroOid(oid));
+    const found = await this.#find(asked);
+    const missing = new Set(asked.filter((oid) => !found.has(oid)));
+    // What is inside a self-contained pack needs no walk, which a first push would be long in.
+    const isSure = ({ arrived }: Found): boolean => this.#host.closed || (arrived && this.#selfContained);
+    const unsure = [...found].filter(([, each]) => !isSure(each)).map(([oid]) => oid);
     if (unsure.length === 0 || (await this.#isConnected(unsure))) return missing;
     for (const [index, oid] of unsure.entries()) {
       if (index >= maxTipsExamined || !(await this.#isConnected([oid]))) missing.add(oid);
     }
     return missing;
+  }
+
+  /** What there is of `oids`, in the pushed pack or in the repository. */
+  async #find(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, Found>> {
+    const found = new Map<Oid, Found>();
+    await forEachBounded(new Set(oids), lookupConcurrency, async (oid) => {
+      const arrived = await this.#pack?.kindOf(oid);
+      const kind = arrived ?? (await this.#host.objects.header(oid))?.kind;
+      if (kind !== undefined) found.set(oid, { kind, arrived: arrived !== undefined });
+    });
+    return found;
   }
 
   /** As git's own receive-pack checks it: walks from `tips` to what refs reach and stumbles over anything missing. */
@@ -121,12 +137,7 @@ export class PushQuarantine implements Quarantine {
   }
 
   async kindsOf(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, ObjectKind>> {
-    const kinds = new Map<Oid, ObjectKind>();
-    for (const oid of new Set(oids)) {
-      const kind = (await this.#pack?.kindOf(oid)) ?? (await this.#host.objects.header(oid))?.kind;
-      if (kind !== undefined) kinds.set(oid, kind);
-    }
-    return kinds;
+    return new Map(Array.from(await this.#find(oids), ([oid, { kind }]) => [oid, kind]));
   }
 
   async isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean> {
