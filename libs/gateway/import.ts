@@ -133,7 +133,8 @@ async function pushMirror(task: ImportTask, mirror: Mirror): Promise<void> {
       },
       { stdin: 'ignore', stdout: 'pipe' },
     );
-    // Its own iterator listens all the time: when a process ends, Node throws away what nobody listens for.
+    // When a process ends, Node throws away what is left in its pipe unless somebody listens.
+    producer.stdout.on('readable', () => undefined);
     await quarantine.receive(producer.stdout, {
       maxPackBytes: receiver.receivePolicy.maxPackBytes,
       onProgress: (text) => task.onProgress(decoder.decode(text, { stream: true })),
