@@ -35,9 +35,12 @@ async function place(door: Door): Promise<Place> {
   return { ...served, onDisk: await scene.packhorse.repositoryPath(served.name) };
 }
 
-/** Everything the server keeps except what the database does to its own files. */
+/** What may change although nothing was pushed: the database's own files, and who holds the volume. */
+const ownFiles = ['postgres', 'admin.json', 'volume/lock', 'volume/lock-journal'];
+
+/** Everything else that the server keeps. */
 function kept(): Promise<Record<string, string>> {
-  return directorySnapshot(scene.packhorse.dataDir, { except: ['postgres', 'database', 'admin.json'] });
+  return directorySnapshot(scene.packhorse.dataDir, { except: ownFiles });
 }
 
 for (const door of doors) {

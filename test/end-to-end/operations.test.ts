@@ -38,7 +38,7 @@ test('only its owner may read the operator’s token', () => {
 
 test('secrets are not in the log', async () => {
   const http = doors[0] ?? assert.fail();
-  const served = await scene.filled(http, source);
+  const served = await scene.filled(http, source, { private: true });
   await gitFails(['ls-remote', served.url.replace(scene.owner.token, 'wrong-secret')]);
   const { log } = scene.packhorse;
   assert.ok(log.length > 0);

@@ -98,19 +98,31 @@ function callbacks(person: Person): nodegit.RemoteCallbacks {
   } as nodegit.RemoteCallbacks;
 }
 
-/** Debian's `jgit` starts only with the libraries that its package depends on but does not name. */
-const jgitEnvironment = {
-  JGIT_CLASSPATH: '/usr/share/java/*',
-  JAVA_TOOL_OPTIONS: '-Xshare:auto -XX:TieredStopAtLevel=1',
-};
+/** Debian's `jgit` starts only with libraries that its package depends on but does not put on the class path. */
+const jgitClassPath = '/usr/share/java/*';
 
-async function jgit(args: readonly string[], remote: Remote, cwd: string): Promise<void> {
+/** Without a terminal JGit takes passwords from ~/.netrc, which it looks for where Java thinks home is. */
+async function jgit(
+  args: readonly string[],
+  remote: Remote,
+  person: Person,
+  path: string | undefined,
+): Promise<void> {
+  const home = temporaryDirectory('jgit-home');
+  const { hostname } = new URL(remote.url);
+  writeFileSync(
+    join(home, '.netrc'),
+    `machine ${hostname} login ${person.login} password ${person.token}\n`,
+    { mode: 0o600 },
+  );
   const ssh = remote.env['GIT_SSH_COMMAND'];
+  const java = ['-XX:TieredStopAtLevel=1', '-Djava.awt.headless=true', `-Duser.home=${home}`];
   const env = cleanEnvironment({
-    ...jgitEnvironment,
+    JGIT_CLASSPATH: jgitClassPath,
+    JAVA_TOOL_OPTIONS: java.join(' '),
     ...(ssh !== undefined && { GIT_SSH: sshProgram(ssh) }),
   });
-  await runChecked('jgit', [...args], { cwd, env });
+  await runChecked('jgit', args, { cwd: path ?? home, env });
 }
 
 /** JGit wants one program instead of a command line. */
@@ -124,24 +136,28 @@ function sshProgram(command: string): string {
 const jgitCli: OtherClient = {
   name: 'JGit',
   doors: ['http', 'ssh'],
-  clone: (remote, path) => jgit(['clone', remote.url, path], remote, '/'),
-  fetch: (remote, path) => jgit(['fetch', remote.url, '+refs/heads/*:refs/remotes/origin/*'], remote, path),
-  push: (remote, path, branch) =>
-    jgit(['push', remote.url, `refs/heads/main:refs/heads/${branch}`], remote, path),
+  clone: (remote, path, person) =>
+    jgit(['clone', withoutCredentials(remote), path], remote, person, undefined),
+  fetch: (remote, path, person) => jgit(['fetch', 'origin'], remote, person, path),
+  push: (remote, path, branch, person) =>
+    jgit(['push', 'origin', `refs/heads/main:refs/heads/${branch}`], remote, person, path),
 };
 
 const dulwichProgram = `
 import sys
+from urllib.parse import urlparse
 from dulwich import porcelain
-from dulwich.errors import SendPackError
 verb, url, path, *rest = sys.argv[1:]
+streams = {'errstream': sys.stderr.buffer}
+parsed = urlparse(url)
+login = {'username': parsed.username, 'password': parsed.password} if parsed.scheme == 'http' else {}
 if verb == 'clone':
-    porcelain.clone(url, path, checkout=False, errstream=sys.stderr.buffer)
+    porcelain.clone(url, path, checkout=False, **streams)
 elif verb == 'fetch':
-    porcelain.fetch(path, url, errstream=sys.stderr.buffer)
-    result = porcelain.fetch(path, 'origin', errstream=sys.stderr.buffer)
+    porcelain.fetch(path, 'origin', **streams, **login)
 else:
-    porcelain.push(path, url, ['refs/heads/main:refs/heads/' + rest[0]], outstream=sys.stdout.buffer, errstream=sys.stderr.buffer)
+    refspec = 'refs/heads/main:refs/heads/' + rest[0]
+    porcelain.push(path, url, [refspec], outstream=sys.stdout.buffer, **streams)
 `;
 
 /** The machine's own Python: that is the one which Debian's packages belong to. */
