@@ -69,7 +69,7 @@ class ProgressLines {
 
   show(lines: JobState['progress']): void {
     for (const line of lines) {
-      const text = printable(line.text);
+      const text = printable(line.text).trimEnd();
       if (line.isFinished) {
         this.#clear();
         say(text);

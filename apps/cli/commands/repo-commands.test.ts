@@ -29,7 +29,9 @@ test('a repository is created, listed, described, changed and deleted', async ()
     listed,
     /^REPOSITORY +VISIBILITY +CREATED +DESCRIPTION\nada\/tools +private +2023-11-14 22:13 +Grüße\ufffd\[31m\n$/,
   );
-  assert.deepEqual(await session.json(['repo', 'info', 'ada/tools.git']), {
+  const { id, ...described } = await session.json<{ id: string }>(['repo', 'info', 'ada/tools.git']);
+  assert.match(id, /^[0-9a-z]{26}$/);
+  assert.deepEqual(described, {
     repository: 'ada/tools',
     description: 'Grüße\u001b[31m',
     visibility: 'private',

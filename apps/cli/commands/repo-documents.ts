@@ -10,6 +10,7 @@ export interface RepositorySummary {
 }
 
 export interface RepositoryDetails extends RepositorySummary {
+  readonly id: string;
   readonly objectFormat: string;
   readonly head: {
     readonly branch: string | null;
@@ -49,7 +50,7 @@ export const findRepository = `query FindRepository($owner: String!, $name: Stri
 
 export const repositoryDetails = `query RepositoryDetails($owner: String!, $name: String!) {
   repository(owner: $owner, name: $name) {
-    ${summaryFields} objectFormat
+    id ${summaryFields} objectFormat
     head { branch oid commit { summary } }
     facts { refs sizeBytes packs looseObjects generation }
   }
@@ -84,9 +85,10 @@ export function summaryJson(repository: RepositorySummary): object {
 
 /** As `--json` prints it. */
 export function detailsJson(repository: RepositoryDetails): object {
-  const { head, facts, objectFormat } = repository;
+  const { id, head, facts, objectFormat } = repository;
   return {
     ...summaryJson(repository),
+    id,
     objectFormat: objectFormat.toLowerCase(),
     defaultBranch: head.branch,
     headOid: head.oid,

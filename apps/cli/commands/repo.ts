@@ -86,7 +86,8 @@ async function info(name: RepositoryName, options: CommonOptions): Promise<void>
       ['Default branch', `${head.branch ?? '(detached)'} (${tip.trimEnd()})`],
       ['Refs', String(facts.refs)],
       ['Size', `${formatSize(facts.sizeBytes)}: ${facts.packs} packs, ${facts.looseObjects} loose objects`],
-      ['Objects named by', repository.objectFormat.toLowerCase()],
+      ['Object format', repository.objectFormat.toLowerCase()],
+      ['Named on disk', repository.id],
       ['HTTP', repository.httpUrl],
       ...(repository.sshUrl === null ? [] : ([['SSH', repository.sshUrl]] as const)),
     ]);
