@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { chmod, lchown, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { PackhorseError } from '#base';
+import { PackhorseError, randomId } from '#base';
 import type { Account } from './account.ts';
 import type { Programs } from './programs.ts';
 
@@ -80,27 +80,43 @@ async function initdb(programs: Programs, dataDirectory: string): Promise<void> 
   });
 }
 
+/** Where a cluster is made, before it gets its place. */
+const unfinished = 'data.new-';
+
+/** What servers left that were killed while they made a cluster; their `initdb` may still be writing. */
+async function removeUnfinished(directory: string): Promise<void> {
+  const names = (await readdir(directory)).filter((name) => name.startsWith(unfinished));
+  const options = { recursive: true, force: true, maxRetries: 5 } as const;
+  await Promise.all(names.map((name) => rm(join(directory, name), options).catch(() => undefined)));
+}
+
+/** The major version of the cluster that is there; undefined when there is none. */
+async function readVersion(directory: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(dataDirectoryOf(directory), 'PG_VERSION'), 'utf8')).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw notOurs(directory, error);
+  }
+}
+
 /**
  * Creates the cluster when there is none yet. It is made beside its place and renamed, so that a
  * crash never leaves half of one. Throws `failed_precondition` when it belongs to another major version.
  */
 export async function ensureCluster(directory: string, programs: Programs): Promise<void> {
-  const data = dataDirectoryOf(directory);
-  const version = await readFile(join(data, 'PG_VERSION'), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw notOurs(directory, error);
-  });
-  if (version === undefined) {
-    const unfinished = join(directory, 'data.new');
-    await rm(unfinished, { recursive: true, force: true });
-    await initdb(programs, unfinished);
-    await rename(unfinished, data);
-    await syncDirectory(directory);
-  } else if (version.trim() !== programs.majorVersion) {
+  const version = await readVersion(directory);
+  if (version === programs.majorVersion) return;
+  if (version !== undefined) {
     throw new PackhorseError(
       'failed_precondition',
       'The embedded database was made by another major version of PostgreSQL. See "Upgrading PostgreSQL" in docs/database.md.',
-      { metadata: { found: version.trim(), expected: programs.majorVersion } },
+      { metadata: { found: version, expected: programs.majorVersion } },
     );
   }
+  await removeUnfinished(directory);
+  const made = join(directory, `${unfinished}${randomId()}`);
+  await initdb(programs, made);
+  await rename(made, dataDirectoryOf(directory));
+  await syncDirectory(directory);
 }

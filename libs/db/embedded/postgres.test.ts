@@ -78,9 +78,11 @@ async function refusesSecondServer(): Promise<void> {
 describe('the embedded database', () => {
   before(async () => {
     // What a server leaves that was killed while it made its database.
-    mkdirSync(join(directory, 'data.new', 'base'), { recursive: true });
-    writeFileSync(join(directory, 'data.new', 'PG_VERSION'), '');
+    const unfinished = join(directory, 'data.new-0123');
+    mkdirSync(join(unfinished, 'base'), { recursive: true });
+    writeFileSync(join(unfinished, 'PG_VERSION'), '');
     database = await open();
+    assert.ok(!existsSync(unfinished));
   });
   after(() => database.close());
 

@@ -26,6 +26,7 @@ export interface EmbeddedOptions {
 /** `sun_path` of unix(7) holds 108 bytes with its final zero. */
 const maxSocketPathBytes = 107;
 const startPollMs = 20;
+const firstAttemptDelaysMs = [100, 1_000];
 const firstRestartDelayMs = 20;
 const maxRestartDelayMs = 10_000;
 /** A run this long was no failure to start: the next restart is immediate again. */
@@ -88,7 +89,7 @@ export class EmbeddedPostgres {
     try {
       await postgres.#stopForgotten();
       await ensureCluster(directory, programs);
-      await postgres.#launch();
+      await postgres.#launchPatiently();
     } catch (error) {
       await postgres.close();
       throw error;
@@ -125,6 +126,19 @@ export class EmbeddedPostgres {
       await sleep(startPollMs);
     }
     log.info('the embedded database is running', { pid: server.pid });
+  }
+
+  /** The processes of a postmaster that was killed hold its shared memory for a moment longer. */
+  async #launchPatiently(): Promise<void> {
+    for (const delayMs of firstAttemptDelaysMs) {
+      try {
+        return await this.#launch();
+      } catch (error) {
+        this.#options.log.warn('the embedded database did not start; trying again', { error, delayMs });
+        await sleep(delayMs);
+      }
+    }
+    await this.#launch();
   }
 
   /** Until `close`: starts PostgreSQL again whenever it ends, ever more slowly while it ends soon. */
