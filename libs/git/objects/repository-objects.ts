@@ -119,6 +119,15 @@ export class RepositoryObjects implements ObjectReader, AsyncDisposable {
     return this.#load('tree', oid, (id, bytes) => inSlices(parseTree(id, bytes, this.objectFormat)));
   }
 
+  /** The lines of a tree with these names, for walks through many trees: what is read for them is not kept. */
+  async findTreeLines(oid: Oid, names: ReadonlySet<string>): Promise<readonly TreeLine[] | undefined> {
+    const cached = this.cache.get('tree', oid);
+    if (cached !== undefined) return cached.filter(({ name }) => names.has(name));
+    const object = await (this.libgit2 ?? this.#catFile).read(oid);
+    if (object?.kind !== 'tree') return undefined;
+    return await inSlices(parseTree(oid, object.bytes, this.objectFormat, names));
+  }
+
   /** The bytes of a blob that is known to be small enough; undefined when it is missing or something else. */
   readBlob(oid: Oid): Promise<Buffer | undefined> {
     return this.#load('blob', oid, (_, bytes) => bytes);

@@ -1,9 +1,10 @@
 import type { Oid } from '#base';
-import type { TreeLine } from '../objects/tree-object.ts';
+import { findLine, kindOfMode, type TreeLine } from '../objects/tree-object.ts';
 import type { CommitFields } from '../reader.ts';
 import type { ReadContext } from './context.ts';
 import { firstParentLog, type FirstParentStep } from './first-parent-log.ts';
-import { findEntry, rawPath } from './trees.ts';
+import { pathSegments } from './path.ts';
+import { listDirectory, rawPath } from './trees.ts';
 
 /** Entries that are looked for below a commit that has them all as they are now. */
 interface Branch {
@@ -23,7 +24,7 @@ export class LastCommitsSearch {
   readonly #context: ReadContext;
   readonly #commit: CommitFields;
   readonly #path: string;
-  #wanted: ReadonlyMap<string, TreeLine> = new Map();
+  #wanted: ReadonlyMap<string, Pick<TreeLine, 'oid' | 'mode'>> = new Map();
   readonly #pending = new Set<string>();
   #newestChange: Oid | undefined;
 
@@ -36,7 +37,8 @@ export class LastCommitsSearch {
   /** Runs to the end, or until `stop` says so. True when everything was found. */
   async run(stop: () => boolean): Promise<boolean> {
     const { objects } = this.#context;
-    this.#wanted = (await this.#directory(this.#commit)) ?? new Map();
+    const entries = await listDirectory(this.#context, this.#commit.treeOid, this.#path);
+    this.#wanted = new Map(entries.map((entry) => [entry.name, entry]));
     for (const name of this.#wanted.keys()) this.#pending.add(name);
     const raw = await rawPath(this.#context, this.#commit.treeOid, this.#path);
     for await (const step of firstParentLog(this.#context, this.#commit.oid, raw)) {
@@ -82,7 +84,7 @@ export class LastCommitsSearch {
     for (const parent of parents) {
       if (names.size === 0) return;
       const commit = await this.#context.objects.findCommit(parent);
-      const directory = commit === undefined ? undefined : await this.#directory(commit);
+      const directory = commit === undefined ? undefined : await this.#linesIn(commit, names);
       if (commit === undefined || directory === undefined) continue;
       for (const name of names) {
         if (!this.#isAsWanted(name, directory.get(name))) continue;
@@ -109,9 +111,19 @@ export class LastCommitsSearch {
     }
   }
 
-  async #directory(commit: CommitFields): Promise<ReadonlyMap<string, TreeLine> | undefined> {
-    const entry = await findEntry(this.#context, commit.treeOid, this.#path);
-    const lines = entry?.kind === 'tree' ? await this.#context.objects.findTree(entry.oid) : undefined;
+  /** Those of `names` that the directory has in a commit; undefined when there is no such directory. */
+  async #linesIn(
+    commit: CommitFields,
+    names: ReadonlySet<string>,
+  ): Promise<ReadonlyMap<string, TreeLine> | undefined> {
+    const { objects } = this.#context;
+    let at = commit.treeOid;
+    for (const segment of pathSegments(this.#path)) {
+      const line = findLine((await objects.findTreeLines(at, new Set([segment]))) ?? [], segment);
+      if (line === undefined || kindOfMode(line.mode) !== 'tree') return undefined;
+      at = line.oid;
+    }
+    const lines = await objects.findTreeLines(at, names);
     return lines === undefined ? undefined : new Map(lines.map((line) => [line.name, line]));
   }
 }
