@@ -22,7 +22,8 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
   await using opening = new AsyncDisposableStack();
   const { options, settings, log, metrics, session, limits } = context;
   const dataDir = resolve(options.dataDir);
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  // Everything in it is closed; it can be passed because a server that is root runs the database under another account.
+  await mkdir(dataDir, { recursive: true, mode: 0o711 });
   const volume = opening.use(await openVolume(join(dataDir, 'volume'), { random: context.random, log }));
   const database = opening.adopt(
     await openDatabase({ source: databaseSource(options, dataDir), settings: settings.database, log }),

@@ -80,6 +80,9 @@ export function toDatabaseError(thrown: unknown): PackhorseError {
       cause: thrown,
     });
   }
+  if (codes.includes('53100')) {
+    return new PackhorseError('resource_exhausted', 'The disk of the database is full.', { cause: thrown });
+  }
   if (isConnectionLoss(thrown)) {
     return new PackhorseError('unavailable', 'The database cannot be reached right now. Try again.', {
       cause: thrown,

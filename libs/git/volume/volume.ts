@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Log, PackhorseError, type Random, randomId, silentLog, systemRandom } from '#base';
+import { FileLock, type Log, PackhorseError, type Random, randomId, silentLog, systemRandom } from '#base';
 import { isValidRefName } from '#wire';
 import {
   type Disk,
@@ -14,7 +14,6 @@ import {
 import { isRepositoryId, repositoryPath, volumeLayout } from './layout.ts';
 import { type NewRepositoryOptions, writeEmptyRepository } from './new-repository.ts';
 import { recoverRepository } from './recovery.ts';
-import { VolumeLock } from './volume-lock.ts';
 
 export interface VolumeOptions {
   readonly random?: Random;
@@ -32,10 +31,10 @@ export class Volume implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #random: Random;
   readonly #log: Log;
-  readonly #lock: VolumeLock;
+  readonly #lock: FileLock;
 
   /** Use `openVolume`. */
-  constructor(id: string, path: string, lock: VolumeLock, options: Required<VolumeOptions>) {
+  constructor(id: string, path: string, lock: FileLock, options: Required<VolumeOptions>) {
     this.id = id;
     this.path = path;
     this.#lock = lock;
@@ -137,7 +136,14 @@ export async function openVolume(directory: string, options: VolumeOptions = {})
   const complete = { random: systemRandom, log: silentLog, disk: systemDisk, ...options };
   const path = resolve(directory);
   await mkdir(path, { recursive: true, mode: 0o700 });
-  const lock = VolumeLock.acquire(join(path, volumeLayout.lock));
+  const lock = FileLock.acquire(join(path, volumeLayout.lock));
+  if (lock === undefined) {
+    throw new PackhorseError(
+      'failed_precondition',
+      'Another running server uses this volume; a volume has only one.',
+      { metadata: { volume: path } },
+    );
+  }
   try {
     const { repositories, incoming, trash, busy } = volumeLayout;
     for (const name of [repositories, incoming, trash, busy])
