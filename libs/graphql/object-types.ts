@@ -22,6 +22,9 @@ export const SignatureType = builder.objectRef<Signature>('Signature').implement
   }),
 });
 
+/** What can be a megabyte or more: a hundred of them in one answer are enough for the memory. */
+export const holding = cost(200);
+
 const octalMode = (mode: number): string => mode.toString(8).padStart(6, '0');
 
 export interface BlobView {
@@ -38,7 +41,7 @@ export const Blob = builder.objectRef<BlobView>('Blob').implement({
       nullable: true,
       description:
         'Null for binary and for large files (1 MiB unless configured); invalid UTF-8 is replaced.',
-      extensions: cost(10),
+      extensions: holding,
       resolve: async ({ agent, fields }, _args, { limits }) =>
         fields.binary || fields.sizeBytes > limits.maxBlobTextBytes
           ? undefined
@@ -182,7 +185,7 @@ Commit.implement({
       type: DiffType,
       description: 'What it changes compared with its first parent.',
       args: { path: t.arg.string() },
-      extensions: cost(50),
+      extensions: holding,
       resolve: ({ agent, fields }, { path }) => agent.diff(diffRequest(fields.parents[0], fields.oid, path)),
     }),
   }),

@@ -10,6 +10,7 @@ import {
   CommitConnection,
   DiffType,
   historyPage,
+  holding,
   TreeEntry,
   TreeEntryConnection,
   treePage,
@@ -260,7 +261,7 @@ builder.objectFields(Repository, (t) => ({
       head: t.arg.string({ required: true }),
       path: t.arg.string(),
     },
-    extensions: cost(50),
+    extensions: holding,
     resolve: async (repository, { base, head, path }) => {
       const [oldOid, newOid] = await Promise.all([
         repository.requireCommitOid(base),

@@ -35,10 +35,3 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
   });
   return { code, stdout: stdout.toString(), stderr };
 }
-
-/** Runs `packhorse ARGS`, which must succeed; returns what it printed, without the last newline. */
-export async function cliChecked(args: readonly string[], options: CliOptions = {}): Promise<string> {
-  const { code, stdout, stderr } = await cli(args, options);
-  if (code !== 0) throw new Error(`packhorse ${args.join(' ')} ended with ${code}:\n${stderr}${stdout}`);
-  return stdout.replace(/\n$/, '');
-}
