@@ -40,6 +40,8 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
   readonly #maxObjectBytes: number;
   /** Asynchronous calls under way: they hold the handle's lock, on which a synchronous call would block. */
   readonly #inFlight = new Set<Promise<unknown>>();
+  /** While a synchronous batch waits for those to end, no others are begun. */
+  #batch: Promise<unknown> | undefined;
   #closed = false;
 
   private constructor(odb: NativeOdb, repository: NativeRepository, maxObjectBytes: number) {
@@ -80,20 +82,36 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
     const found = new Set<Oid>();
     for (let at = 0; at < oids.length; at += existenceBatch) {
       if (at > 0) await nextTurn();
-      while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight);
-      this.#assertOpen();
-      // Only the first miss of a batch looks for packs that appeared since: one look is enough.
-      let flags = 0;
-      for (const oid of oids.slice(at, at + existenceBatch)) {
-        const id = native.Oid.fromString(oid);
-        if (this.#odb.existsExt(id, noRefresh) !== 0) found.add(oid);
-        else if (flags === 0) {
-          flags = noRefresh;
-          if (this.#odb.existsExt(id, 0) !== 0) found.add(oid);
-        }
-      }
+      const batch = oids.slice(at, at + existenceBatch);
+      await this.#alone(() => this.#addExisting(batch, found));
     }
     return found;
+  }
+
+  #addExisting(oids: readonly Oid[], found: Set<Oid>): void {
+    this.#assertOpen();
+    // Only the first miss looks for packs that appeared since: one look is enough.
+    let flags = 0;
+    for (const oid of oids) {
+      const id = native.Oid.fromString(oid);
+      if (this.#odb.existsExt(id, noRefresh) !== 0) found.add(oid);
+      else if (flags === 0) {
+        flags = noRefresh;
+        if (this.#odb.existsExt(id, 0) !== 0) found.add(oid);
+      }
+    }
+  }
+
+  /** Runs synchronous work while no asynchronous call is under way. */
+  async #alone(work: () => void): Promise<void> {
+    while (this.#batch !== undefined) await this.#batch;
+    if (this.#inFlight.size > 0) {
+      const idle = Promise.allSettled(this.#inFlight);
+      this.#batch = idle;
+      await idle;
+      this.#batch = undefined;
+    }
+    work();
   }
 
   async expand(prefix: string): Promise<Oid | undefined> {
@@ -130,6 +148,7 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
   }
 
   async #track<Value>(call: () => Promise<Value>): Promise<Value> {
+    while (this.#batch !== undefined) await this.#batch;
     this.#assertOpen();
     const running = call();
     this.#inFlight.add(running);

@@ -137,6 +137,22 @@ for (const format of ['sha1', 'sha256'] as const) {
       }
     });
 
+    test('existence is told even while reads never pause', async () => {
+      const path = await randomHistory(20, { format });
+      await using objects = await open(path, format, uncached);
+      const oids = (await allObjects(path)).map(([oid = '']) => oid);
+      const blobs = (await allObjects(path)).filter(([, kind]) => kind === 'blob').map(([oid = '']) => oid);
+      const answered = new AbortController();
+      const readers = Array.from({ length: 4 }, async () => {
+        while (!answered.signal.aborted) for (const oid of blobs) await objects.readBlob(oid);
+      });
+      for (let times = 0; times < 5; times += 1) {
+        assert.deepEqual(await objects.existing(oids), new Set(oids));
+      }
+      answered.abort();
+      await Promise.all(readers);
+    });
+
     test('objects of alternates are read', async () => {
       const source = await randomHistory(15, { format });
       const path = join(temporaryDirectory('borrowing'), 'borrowing.git');
