@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { run, startProcess } from '#test/processes';
 import { temporaryDirectory } from '#test/temporary';
 import { FileLock } from './file-lock.ts';
 
-const path = join(temporaryDirectory('file-lock'), 'lock');
+const directory = temporaryDirectory('file-lock');
+const path = join(directory, 'lock');
 const acquire = `
   import { FileLock } from '#base';
   globalThis.lock = FileLock.acquire(process.argv[1]);
@@ -20,6 +22,7 @@ test('a lock is held by one owner, in this process or another, until it is dispo
   const lock = FileLock.acquire(path);
   assert.ok(lock !== undefined);
   assert.equal(FileLock.acquire(path), undefined);
+  assert.deepEqual(readdirSync(directory), ['lock'], 'nothing lies beside it');
   assert.equal((await run(...node(acquire))).stdout.toString(), 'held by another\n');
   lock[Symbol.dispose]();
   assert.equal((await run(...node(acquire))).stdout.toString(), 'acquired\n');

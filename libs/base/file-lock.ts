@@ -16,7 +16,7 @@ export class FileLock implements Disposable {
   static acquire(path: string): FileLock | undefined {
     const database = new DatabaseSync(path, { timeout: 0 });
     try {
-      database.exec('PRAGMA journal_mode = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+      database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
       return new FileLock(database);
     } catch {
       database.close();
