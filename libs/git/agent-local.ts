@@ -16,6 +16,7 @@ import type {
   ObjectKind,
   RepositoryReader,
   ResolvedRevision,
+  TagFields,
   TreeEntry,
 } from './reader.ts';
 
@@ -63,6 +64,10 @@ export class LocalRepositoryAgent implements RepositoryAgent {
 
   commit(oid: Oid): Promise<CommitFields> {
     return this.#read('commit', oid);
+  }
+
+  tag(oid: Oid): Promise<TagFields> {
+    return this.#read('tag', oid);
   }
 
   tree(treeish: Oid, path: string): Promise<readonly TreeEntry[]> {

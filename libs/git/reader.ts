@@ -53,8 +53,23 @@ export interface ResolvedRevision {
   readonly ref?: string;
 }
 
+/** An annotated tag (git-mktag(1)). */
+export interface TagFields {
+  readonly oid: Oid;
+  /** As the tag says it; the ref may be called otherwise. */
+  readonly name: string;
+  /** Absent in tags of Git's first months. */
+  readonly tagger?: Signature;
+  readonly summary: string;
+  readonly body: string;
+  readonly targetOid: Oid;
+  readonly targetKind: ObjectKind;
+}
+
 export interface HistoryRequest {
   readonly from: Oid;
+  /** Only commits that cannot be reached from this one. */
+  readonly notIn?: Oid;
   /** Only commits that change this path (and none hidden by simplification, as `git log -- path`). */
   readonly path?: string;
   readonly skip: number;
@@ -117,6 +132,8 @@ export interface RepositoryReader {
   /** Follows tags, and from a commit to its tree, until `kind`. Throws `invalid_argument` when that does not lead there. */
   peel(oid: Oid, kind: ObjectKind): Promise<Oid>;
   commit(oid: Oid): Promise<CommitFields>;
+  /** The annotated tag with this id. Throws `invalid_argument` when the id names something else. */
+  tag(oid: Oid): Promise<TagFields>;
   /** Entries of the tree at `path` (empty: the root) below a tree-ish, directories as they are sorted in the tree. */
   tree(treeish: Oid, path: string): Promise<readonly TreeEntry[]>;
   /** undefined when there is nothing at that path. */

@@ -1,7 +1,7 @@
 import { type Accounts, type RepositoryRecord } from '#accounts';
 import { PackhorseError, randomId, type Oid } from '#base';
 import type { RepositoryGateway } from '#gateway';
-import type { CommitFields, Diff, RepositoryAgent, Signature, TreeEntry } from '#git';
+import type { CommitFields, Diff, RepositoryAgent, Signature, TagFields, TreeEntry } from '#git';
 import type { Ref } from '#wire';
 
 const unsupported = (): never => {
@@ -99,6 +99,10 @@ export class FakeAgent implements RepositoryAgent {
 
   async commit(oid: Oid) {
     return this.#commit(Number.parseInt(oid, 16));
+  }
+
+  async tag(oid: Oid): Promise<TagFields> {
+    throw new PackhorseError('invalid_argument', `There is no tag ${oid}.`);
   }
 
   async tree(_treeish: Oid, path: string) {

@@ -98,6 +98,20 @@ test('what is no commit at all is refused', () => {
   });
 });
 
+test('a tag is read with who made it and why, or without where it is older than that', () => {
+  const header = `object ${oid}\ntype commit\ntag v1\n`;
+  assert.deepEqual(parseTag(oid, Buffer.from(`${header}tagger A <a@x> 5 +0100\n\nOne\n\nMore.\n`)), {
+    oid,
+    name: 'v1',
+    tagger: { name: 'A', email: 'a@x', timestampMs: 5000, offsetMinutes: 60 },
+    summary: 'One',
+    body: 'More.',
+    targetOid: oid,
+    targetKind: 'commit',
+  });
+  assert.equal(parseTag(oid, Buffer.from(`${header}\nOne\n`)).tagger, undefined);
+});
+
 test('the summary is the first paragraph on one line and the body what follows', () => {
   assert.deepEqual(splitMessage('\n\n one \ntwo\n \n\nbody\n\nmore\n\n'), {
     summary: ' one two',

@@ -1,8 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Oid } from '#base';
-import type { BlobFields, CommitFields, Diff } from '../reader.ts';
+import type { BlobFields, CommitFields, Diff, TagFields } from '../reader.ts';
 import type { ObjectHeader } from './raw.ts';
-import type { TagTarget } from './tag-object.ts';
 import type { TreeLine } from './tree-object.ts';
 
 /** What is cached, by kind. Every key is made of object ids and of what was asked about them, so nothing goes stale. */
@@ -10,7 +9,7 @@ export interface Cacheable {
   readonly header: ObjectHeader;
   readonly commit: CommitFields;
   readonly tree: readonly TreeLine[];
-  readonly tag: TagTarget;
+  readonly tag: TagFields;
   readonly blob: Buffer;
   readonly blobFields: BlobFields;
   /** Ids of the commits of a history page, one more than were asked for when there are more. */
@@ -158,7 +157,7 @@ const sizers: { readonly [Kind in CacheKind]: (value: Cacheable[Kind]) => number
     text(commit.summary) +
     text(commit.body),
   tree: (lines) => total(lines, (line) => 80 + oidBytes + text(line.name) + (line.rawName?.length ?? 0)),
-  tag: () => 48 + oidBytes,
+  tag: (tag) => 400 + 2 * oidBytes + text(tag.name) + text(tag.summary) + text(tag.body),
   blob: (bytes) => bytes.length + 100,
   blobFields: () => 64 + oidBytes,
   history: (oids) => 16 + oids.length * oidBytes,

@@ -3,13 +3,13 @@ import { type ObjectFormat, type Oid, PackhorseError, type Settings } from '#bas
 import type { CommitNode } from '#wire';
 import type { ObjectReader } from '../object-reader.ts';
 import type { GitRunner } from '../process/git-runner.ts';
-import type { CommitFields, ObjectKind } from '../reader.ts';
+import type { CommitFields, ObjectKind, TagFields } from '../reader.ts';
 import { CatFileObjects } from './cat-file-objects.ts';
 import { parseCommit } from './commit-object.ts';
 import { Libgit2Objects } from './libgit2-objects.ts';
 import type { Cacheable, RepositoryCache } from './object-cache.ts';
 import type { ObjectHeader, RawObject } from './raw.ts';
-import { parseTag, type TagTarget } from './tag-object.ts';
+import { parseTag } from './tag-object.ts';
 import { parseTree, type TreeLine } from './tree-object.ts';
 
 export interface RepositoryObjectsOptions {
@@ -104,8 +104,8 @@ export class RepositoryObjects implements ObjectReader, AsyncDisposable {
     return tree;
   }
 
-  /** What the tag with this id names; throws as `commit` does. */
-  async tag(oid: Oid): Promise<TagTarget> {
+  /** The tag with this id; throws as `commit` does. */
+  async tag(oid: Oid): Promise<TagFields> {
     return await this.#checked(oid, 'tag', () => this.#load('tag', oid, parseTag));
   }
 

@@ -1,19 +1,15 @@
 import type { Oid } from '#base';
-import type { ObjectKind } from '../reader.ts';
-import { headerLines } from './commit-object.ts';
+import type { ObjectKind, TagFields } from '../reader.ts';
+import { headerLines, parseSignature, splitMessage } from './commit-object.ts';
 import { MalformedObject } from './malformed.ts';
-
-/** What an annotated tag names (git-mktag(1)). */
-export interface TagTarget {
-  readonly targetOid: Oid;
-  readonly targetKind: ObjectKind;
-}
+import { decodeText } from './text.ts';
 
 export function isObjectKind(text: string): text is ObjectKind {
   return text === 'commit' || text === 'tree' || text === 'blob' || text === 'tag';
 }
 
-export function parseTag(oid: Oid, bytes: Buffer): TagTarget {
+/** Reads a tag object (git-mktag(1)), lenient where git is. */
+export function parseTag(oid: Oid, bytes: Buffer): TagFields {
   const headerEnd = bytes.indexOf('\n\n');
   const fields = new Map<string, Buffer>();
   for (const [key, value] of headerLines(headerEnd === -1 ? bytes : bytes.subarray(0, headerEnd))) {
@@ -24,5 +20,14 @@ export function parseTag(oid: Oid, bytes: Buffer): TagTarget {
   if (targetOid === undefined || targetKind === undefined || !isObjectKind(targetKind)) {
     throw new MalformedObject('tag', oid);
   }
-  return { targetOid, targetKind };
+  const tagger = fields.get('tagger');
+  const message = headerEnd === -1 ? '' : decodeText(bytes.subarray(headerEnd + 2));
+  return {
+    oid,
+    name: decodeText(fields.get('tag') ?? Buffer.alloc(0)),
+    ...(tagger !== undefined && { tagger: parseSignature(tagger) }),
+    ...splitMessage(message),
+    targetOid,
+    targetKind,
+  };
 }

@@ -188,6 +188,13 @@ describe('reads, compared with what git prints', () => {
         if (!page.hasMore) break;
       }
       assert.deepEqual(pages, expected);
+      const notIn = expected[Math.trunc(expected.length / 2)];
+      assert.ok(notIn !== undefined);
+      const since = await reader.history({ from, notIn, skip: 0, limit: 50 });
+      assert.deepEqual(
+        since.commits.map(({ oid }) => oid),
+        await oracle.lines('rev-list', from, `^${notIn}`),
+      );
       const entries = await everyFile(reader, from);
       const odd = ['no such path', 'thing', ':(top)magic', '*?[glob]'];
       for (const path of [...entries.map((entry) => entry.path), ...odd]) {

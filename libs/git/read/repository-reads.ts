@@ -10,6 +10,7 @@ import type {
   ObjectKind,
   RepositoryReader,
   ResolvedRevision,
+  TagFields,
   TreeEntry,
 } from '../reader.ts';
 import { aheadBehind, mergeBase } from './ancestry.ts';
@@ -46,6 +47,10 @@ export class RepositoryReads implements RepositoryReader {
 
   commit(oid: Oid): Promise<CommitFields> {
     return this.#context.objects.commit(oid);
+  }
+
+  tag(oid: Oid): Promise<TagFields> {
+    return this.#context.objects.tag(oid);
   }
 
   async tree(treeish: Oid, path: string): Promise<readonly TreeEntry[]> {
