@@ -102,6 +102,19 @@ describe('a password', () => {
     assert.equal((await guess(password, address)).login, 'target');
   });
 
+  test('that could not be checked is not counted as wrong', async () => {
+    const accounts = harness.another({ maxConcurrentHashes: 1, maxQueuedHashes: 0, maxFailedLogins: 2 });
+    await harness.signUp('patient');
+    const attempts = Array.from({ length: 5 }, (_, index) =>
+      accounts.authenticator
+        .byPassword('patient', `wrong horse ${index}`, address)
+        .catch((error: unknown) => error),
+    );
+    const errors = await Promise.all(attempts);
+    assert.ok(errors.some((error) => hasCode(error, 'unavailable')));
+    assert.equal((await accounts.authenticator.byPassword('patient', password, address)).login, 'patient');
+  });
+
   test('hashed at another cost is hashed anew when it is next used', async () => {
     const { database } = harness;
     await harness.signUp('costly');

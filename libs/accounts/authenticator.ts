@@ -128,10 +128,15 @@ export function createAuthenticator(context: Context): Authenticator {
         throw rejected();
       }
       const identity = await verified.identify('password', key, secret, async () => {
-        const succeeded = failedLogins.begin(key, remoteAddress);
-        const found = await checkPassword(context, key, secret);
-        if (found !== undefined) succeeded();
-        return found;
+        const settle = failedLogins.begin(key, remoteAddress);
+        try {
+          const found = await checkPassword(context, key, secret);
+          if (found !== undefined) settle('succeeded');
+          return found;
+        } catch (error) {
+          settle('undecided');
+          throw error;
+        }
       });
       if (identity === undefined) throw rejected();
       return identity;

@@ -12,7 +12,7 @@ function setUp() {
   const isLimited = (login: string, address: string): boolean => {
     try {
       // Succeeds at once, so that asking changes nothing.
-      failedLogins.begin(login, address)();
+      failedLogins.begin(login, address)('undecided');
       return false;
     } catch (error) {
       assert.ok(hasCode(error, 'resource_exhausted'));
@@ -47,18 +47,27 @@ test('an address that tries many logins is limited for all of them', () => {
 test('success forgives the failures of that login, but makes no room for others', () => {
   const { failedLogins, fail, isLimited } = setUp();
   repeat(2, () => fail('mallory', '192.0.2.1'));
-  failedLogins.begin('mallory', '192.0.2.1')();
+  failedLogins.begin('mallory', '192.0.2.1')('succeeded');
   repeat(2, () => fail('mallory', '192.0.2.1'));
   assert.ok(!isLimited('mallory', '192.0.2.1'));
   fail('ada', '192.0.2.1');
   assert.ok(isLimited('ada', '192.0.2.1'), 'four failures of mallory and one of ada');
 });
 
+test('an attempt that could not be decided counts for nothing, and forgives nothing', () => {
+  const { failedLogins, fail, isLimited } = setUp();
+  repeat(2, () => fail('ada', '192.0.2.1'));
+  failedLogins.begin('ada', '192.0.2.1')('undecided');
+  assert.ok(!isLimited('ada', '192.0.2.1'));
+  fail('ada', '192.0.2.1');
+  assert.ok(isLimited('ada', '192.0.2.1'));
+});
+
 test('attempts that are under way count already', () => {
   const { failedLogins, isLimited } = setUp();
-  const succeed = [1, 2, 3].map(() => failedLogins.begin('ada', '192.0.2.1'));
+  const settle = [1, 2, 3].map(() => failedLogins.begin('ada', '192.0.2.1'));
   assert.ok(isLimited('ada', '192.0.2.1'));
-  for (const each of succeed) each();
+  for (const each of settle) each('succeeded');
   assert.ok(!isLimited('ada', '192.0.2.1'));
 });
 

@@ -38,10 +38,11 @@ export class FailedLogins {
   }
 
   /**
-   * Counts an attempt as failed before it is made, so that many at once count too; call the returned
-   * function when it succeeded. Throws `resource_exhausted` when there were too many.
+   * Counts an attempt as failed before it is made, so that many at once count too. Call the returned
+   * function when it succeeded, or when it could not be decided. Throws `resource_exhausted` when
+   * there were too many.
    */
-  begin(loginKey: string, address: string): () => void {
+  begin(loginKey: string, address: string): (outcome: 'succeeded' | 'undecided') => void {
     const group = addressGroup(address);
     const pair = `${group}\n${loginKey}`;
     const { maxFailedLogins, maxFailedLoginsPerAddress } = this.#settings;
@@ -49,8 +50,9 @@ export class FailedLogins {
     this.#require(group, maxFailedLoginsPerAddress);
     this.#add(pair, 1);
     this.#add(group, 1);
-    return () => {
-      this.#windows.delete(pair);
+    return (outcome) => {
+      if (outcome === 'succeeded') this.#windows.delete(pair);
+      else this.#add(pair, -1);
       // Signing in to one account must not make room for guessing at another.
       this.#add(group, -1);
     };
