@@ -12,6 +12,7 @@ import { copyRepository } from './repository.ts';
 export async function startOverDirectory(repository: string): Promise<readonly Contestant[]> {
   const root = temporaryDirectory('bench-root');
   copyRepository(repository, join(root, 'big.git'));
+  await git(['config', 'uploadpack.allowFilter', 'true'], { cwd: join(root, 'big.git') });
   const key = await newSshKey();
   const authorizedKeys = join(temporaryDirectory('bench-keys'), 'authorized_keys');
   writeFileSync(authorizedKeys, `${key.publicKey}\n`);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
 import { cleanEnvironment } from '#test/git';
 import { startProcess } from '#test/processes';
 import type { Contestant } from './contestant.ts';
@@ -40,23 +41,26 @@ async function overHttp(contestant: Contestant, body: string, verify = false): P
     },
   });
   sent.end(body);
-  const [response] = (await once(sent, 'response')) as [NodeJS.ReadableStream & { statusCode?: number }];
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
   if (response.statusCode !== 200) throw new Error(`${contestant.name} answered ${response.statusCode}`);
-  response.on('data', (chunk: Buffer) => reader.push(chunk));
-  await once(response, 'end');
+  for await (const chunk of response as AsyncIterable<Buffer>) reader.push(chunk);
   return reader.result();
 }
 
-/** Passes on everything after the advertisement, which ends with a flush packet. */
-function afterAdvertisement(onStart: () => void, onData: (chunk: Buffer) => void): (chunk: Buffer) => void {
-  let seen: Buffer | undefined = Buffer.alloc(0);
-  return (chunk) => {
-    if (seen === undefined) return onData(chunk);
-    seen = Buffer.concat([seen, chunk]);
-    if (seen.subarray(-4).toString('latin1') !== '0000') return undefined;
-    seen = undefined;
-    return onStart();
-  };
+/** One dialogue: the advertisement, which ends with a flush packet, then the request, the answer and the end. */
+async function converse(stream: Readable, reader: PackReader, body: string, to: Writable): Promise<void> {
+  let advertisement: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    if (advertisement === undefined) {
+      reader.push(chunk);
+      if (reader.ended) to.end('0000');
+      continue;
+    }
+    advertisement = Buffer.concat([advertisement, chunk]);
+    if (advertisement.subarray(-4).toString('latin1') !== '0000') continue;
+    advertisement = undefined;
+    to.write(body);
+  }
 }
 
 async function overDaemon(contestant: Contestant, body: string, verify = false): Promise<PackResult> {
@@ -67,15 +71,7 @@ async function overDaemon(contestant: Contestant, body: string, verify = false):
   const reader = new PackReader(startedMs, verify);
   const greeting = `git-upload-pack ${url.pathname}\0host=${url.host}\0\0version=2\0`;
   socket.write((greeting.length + 4).toString(16).padStart(4, '0') + greeting);
-  const finish = (chunk: Buffer): void => {
-    reader.push(chunk);
-    if (reader.ended) socket.end('0000');
-  };
-  socket.on(
-    'data',
-    afterAdvertisement(() => socket.write(body), finish),
-  );
-  await once(socket, 'close');
+  await converse(socket, reader, body, socket);
   return reader.result();
 }
 
@@ -92,14 +88,7 @@ async function overSsh(contestant: Contestant, body: string, verify = false): Pr
   const { stdin, stdout } = running.child;
   if (stdin === null || stdout === null) throw new Error('ssh has no standard streams');
   const reader = new PackReader(startedMs, verify);
-  const finish = (chunk: Buffer): void => {
-    reader.push(chunk);
-    if (reader.ended) stdin.end('0000');
-  };
-  stdout.on(
-    'data',
-    afterAdvertisement(() => stdin.write(body), finish),
-  );
+  await converse(stdout, reader, body, stdin);
   const exit = await running.exited;
   if (exit.code !== 0)
     throw new Error(`ssh to ${contestant.name} ended with ${exit.code}:\n${running.stderr}`);

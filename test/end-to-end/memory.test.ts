@@ -15,7 +15,7 @@ const MiB = 1024 * 1024;
 const allowedBytes = 150 * MiB;
 /** What a heap may differ by between two runs of the same work. */
 const noiseBytes = 40 * MiB;
-const sizes = { small: 100 * MiB, large: 200 * MiB };
+const sizes = { small: 64 * MiB, large: 160 * MiB };
 
 let scene: Scene;
 const sources = new Map<number, string>();
