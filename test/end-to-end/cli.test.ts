@@ -83,6 +83,19 @@ test('a source that is no repository leaves an empty one behind, and says so', a
   assert.match(info.stderr, /packhorse: .*repository/i);
 });
 
+test('the flaws of old histories are no problems', async () => {
+  const work = await newWorkTree();
+  const head = await git(['rev-parse', 'HEAD'], { cwd: work });
+  // As the first versions of git made them: nobody has signed for the tag.
+  const tag = await git(['hash-object', '-t', 'tag', '-w', '--stdin', '--literally'], {
+    cwd: work,
+    input: `object ${head}\ntype commit\ntag v0.99\n\nOld\n`,
+  });
+  await git(['update-ref', 'refs/tags/v0.99', tag], { cwd: work });
+  await server.cli(['repo', 'import', join(work, '.git'), 'bob/old']);
+  assert.equal(await server.cli(['repo', 'verify', 'bob/old']), 'bob/old is sound.');
+});
+
 test('damage on disk is told by verify', async () => {
   await server.cli(['repo', 'import', source, 'bob/damaged']);
   const path = await server.repositoryPath('bob/damaged');
