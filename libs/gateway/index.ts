@@ -3,6 +3,7 @@ export type { NewRepository, OpenRepository, RepositoryGateway } from './forge.t
 export type { GitGateway, GitRequest, GitService, GitSession } from './gateway.ts';
 export type { SessionContext } from './git-session.ts';
 export type { ImportPolicy } from './import.ts';
+export { httpStatuses } from './http-status.ts';
 export { LocalLocator } from './locator.ts';
 export { AccountsRepositoryGateway } from './repository-gateway.ts';
 export { cleanRepositoryPath } from './repository-path.ts';

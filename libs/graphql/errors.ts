@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql';
 import { toPackhorseError, type ErrorCode, type Log } from '#base';
+import { httpStatuses } from '#gateway';
 
 /** How an error of the library is told in our codes, by the code that it gives. */
 const libraryCodes: Readonly<Record<string, ErrorCode>> = {
@@ -46,20 +47,3 @@ export function presentError(error: unknown, log: Log): GraphQLError {
   }
   return located(error, message, { code });
 }
-
-/** HTTP status of an error that concerns the whole request. */
-export const httpStatuses: Readonly<Record<ErrorCode, number>> = {
-  invalid_argument: 400,
-  unauthenticated: 401,
-  permission_denied: 403,
-  not_found: 404,
-  already_exists: 409,
-  failed_precondition: 409,
-  aborted: 409,
-  resource_exhausted: 429,
-  cancelled: 499,
-  unavailable: 503,
-  deadline_exceeded: 504,
-  data_loss: 500,
-  internal: 500,
-};

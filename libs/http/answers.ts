@@ -1,21 +1,6 @@
-import { toPackhorseError, type ErrorCode, type PackhorseError } from '#base';
+import { toPackhorseError, type PackhorseError } from '#base';
+import { httpStatuses } from '#gateway';
 import type { Exchange } from './exchange.ts';
-
-const statuses: Readonly<Record<ErrorCode, number>> = {
-  invalid_argument: 400,
-  unauthenticated: 401,
-  permission_denied: 403,
-  not_found: 404,
-  already_exists: 409,
-  failed_precondition: 409,
-  aborted: 409,
-  resource_exhausted: 429,
-  cancelled: 503,
-  deadline_exceeded: 504,
-  unavailable: 503,
-  data_loss: 500,
-  internal: 500,
-};
 
 const retryAfterSeconds = '5';
 
@@ -34,7 +19,7 @@ export interface TextAnswer {
 
 /** How an error is told over HTTP. */
 export function answerOf(error: PackhorseError, requestId: string): TextAnswer {
-  const status = statuses[error.code];
+  const status = httpStatuses[error.code];
   const isOurs = status === 500;
   return {
     status,
