@@ -29,3 +29,19 @@ test('a wrong value is refused with the name of its flag', () => {
     );
   }
 });
+
+test('safety that a single node cannot give is refused, not promised', () => {
+  assert.equal(readOptions({ durability: '1' }, {}).durability, 1);
+  for (const flags of [
+    { durability: '2' },
+    { durability: 'all' },
+    { nats: 'nats://127.0.0.1:4222' },
+    { clusterPort: '7000' },
+  ]) {
+    assert.throws(
+      () => readOptions(flags, {}),
+      (thrown) => hasCode(thrown, 'invalid_argument'),
+      JSON.stringify(flags),
+    );
+  }
+});

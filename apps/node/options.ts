@@ -22,6 +22,12 @@ export interface NodeOptions {
   readonly anonymousPush: boolean;
   /** With `root`: who may come in over SSH; without it the SSH door stays closed. */
   readonly authorizedKeys: string | undefined;
+  /** How many volumes must have a push on disk before it is acknowledged. */
+  readonly durability: number;
+  /** The message bus of a cluster. */
+  readonly nats: string | undefined;
+  /** Where other nodes of the cluster reach this one. */
+  readonly clusterPort: number | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -107,6 +113,24 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     fallback: undefined,
     description: 'with --root: open the SSH door for the keys in this file',
   },
+  durability: {
+    flags: '--durability <n>',
+    variable: 'PACKHORSE_DURABILITY',
+    fallback: '1',
+    description: 'volumes that must have a push on disk before it is acknowledged; one node has one',
+  },
+  nats: {
+    flags: '--nats <url>',
+    variable: 'PACKHORSE_NATS',
+    fallback: undefined,
+    description: 'join the cluster behind this NATS server; refused, because this release runs single nodes',
+  },
+  clusterPort: {
+    flags: '--cluster-port <n>',
+    variable: 'PACKHORSE_CLUSTER_PORT',
+    fallback: undefined,
+    description: 'port for other nodes of a cluster; refused, because this release runs single nodes',
+  },
   logLevel: {
     flags: '--log-level <level>',
     variable: 'PACKHORSE_LOG_LEVEL',
@@ -123,6 +147,23 @@ function port(text: string, flag: string): number {
     throw new PackhorseError('invalid_argument', `${flag} must be a port number from 0 to 65535.`);
   }
   return value;
+}
+
+function optionalPort(text: string | undefined, flag: string): number | undefined {
+  return text === undefined ? undefined : port(text, flag);
+}
+
+/** Whoever asks for more safety than one node can give must not believe that they have it. */
+function refuseCluster(options: NodeOptions): void {
+  if (!Number.isInteger(options.durability) || options.durability < 1) {
+    throw new PackhorseError('invalid_argument', '--durability must be a whole number of 1 or more.');
+  }
+  if (options.durability > 1 || options.nats !== undefined || options.clusterPort !== undefined) {
+    throw new PackhorseError(
+      'invalid_argument',
+      'This release runs single nodes: leave out --nats and --cluster-port, and use --durability 1.',
+    );
+  }
 }
 
 function logLevel(text: string): LogLevel {
@@ -163,8 +204,12 @@ export function readOptions(
     root: text('root'),
     anonymousPush: ['true', '1', 'yes'].includes(required('anonymousPush')),
     authorizedKeys: text('authorizedKeys'),
+    durability: Number(required('durability')),
+    nats: text('nats'),
+    clusterPort: optionalPort(text('clusterPort'), '--cluster-port'),
     logLevel: logLevel(required('logLevel')),
   };
+  refuseCluster(options);
   if (options.root === undefined && (options.anonymousPush || options.authorizedKeys !== undefined)) {
     throw new PackhorseError(
       'invalid_argument',
