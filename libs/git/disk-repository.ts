@@ -17,6 +17,7 @@ import { objectFormatOf } from './git-directory.ts';
 import type { ObjectReader } from './object-reader.ts';
 import { producePack } from './packs/pack-producer.ts';
 import { isReachable, shallowBoundary } from './packs/reachability.ts';
+import { noteLocks, recoverIncoming } from './quarantine/incoming-directory.ts';
 import { PushQuarantine, type QuarantineHost } from './quarantine/push-quarantine.ts';
 import { RefStore } from './refs/ref-store.ts';
 import type { TransactionOptions } from './refs/ref-transaction.ts';
@@ -55,7 +56,6 @@ export class DiskRepository {
     options: DiskRepositoryOptions,
     config: RepositoryConfig,
     format: ObjectFormat,
-    policy: RepositoryPolicy,
   ) {
     this.#storage = storage;
     this.#options = options;
@@ -64,26 +64,25 @@ export class DiskRepository {
     this.#config = config;
     this.#shallow = new ShallowFile(storage, options.gitDir, format);
     const { gitDir, mode, objects } = options;
-    const { disk, clock, log } = storage;
+    const { disk, clock, log, random } = storage;
     this.#refs = new RefStore({
       gitDir,
       objectFormat: format,
       mode,
-      reflogPolicy: policy.reflogs,
       objects,
       disk,
       clock,
       log,
+      reflogPolicy: async () => (await this.#policy()).reflogs,
+      ...(mode === 'shared' ? { noteLocks: (paths) => noteLocks(disk, random, gitDir, paths) } : {}),
     });
   }
 
   /** Throws `failed_precondition` for a repository whose format or config is not understood. */
   static async open(storage: Storage, options: DiskRepositoryOptions): Promise<DiskRepository> {
-    if (options.mode === 'owned') await recoverRepository(storage.disk, options.gitDir, storage.startedAtMs);
+    await recover(storage, options);
     const config = new RepositoryConfig(storage, options.gitDir);
-    const values = await config.values();
-    const policy = readPolicy(values, options.mode, storage.settings, options.maxCommands);
-    return new DiskRepository(storage, options, config, objectFormatOf(values), policy);
+    return new DiskRepository(storage, options, config, objectFormatOf(await config.values()));
   }
 
   /** The refs now. */
@@ -219,5 +218,16 @@ export class DiskRepository {
   /** `git fsck`: what is wrong, one sentence each; empty when all is well. */
   verify(): Promise<readonly string[]> {
     return verifyRepository(this.#storage, this.gitDir);
+  }
+}
+
+/** Tidies up after servers that are gone. A repository that cannot be written to can still be read. */
+async function recover(storage: Storage, { gitDir, mode }: DiskRepositoryOptions): Promise<void> {
+  const { disk, clock, settings, log } = storage;
+  try {
+    if (mode === 'owned') await recoverRepository(disk, gitDir, storage.startedAtMs);
+    else await recoverIncoming(disk, gitDir, clock.nowMs(), settings.quarantineGraceMs);
+  } catch (error) {
+    log.warn('A repository could not be tidied up.', { error, gitDir });
   }
 }

@@ -36,7 +36,7 @@ export async function refFixture(): Promise<Fixture> {
       gitDir: bare,
       objectFormat: 'sha1',
       mode,
-      reflogPolicy: 'always',
+      reflogPolicy: () => Promise.resolve('always'),
       objects: plainObjects(bare),
       disk: systemDisk,
       clock: systemClock,

@@ -64,13 +64,11 @@ export class GitProcess implements AsyncDisposable {
   }
 
   get stdin(): Writable {
-    if (this.#child.stdin === null) throw new TypeError('The process was started without standard input.');
-    return this.#child.stdin;
+    return present(this.#child.stdin);
   }
 
   get stdout(): Readable {
-    if (this.#child.stdout === null) throw new TypeError('The process was started without standard output.');
-    return this.#child.stdout;
+    return present(this.#child.stdout);
   }
 
   get pid(): number | undefined {
@@ -106,6 +104,7 @@ export class GitProcess implements AsyncDisposable {
           return;
         }
         if (!stdin.write(next.value)) await this.#drained(stdin);
+        if (stdin.destroyed) break;
       }
     } catch (error) {
       this.stop('aborted');
@@ -196,4 +195,10 @@ export class GitProcess implements AsyncDisposable {
       stdin.once('close', wake);
     });
   }
+}
+
+/** A stream that was asked for; there is none when the machine had no file descriptors left for it. */
+function present<Stream>(stream: Stream | null | undefined): Stream {
+  if (stream !== null && stream !== undefined) return stream;
+  throw new PackhorseError('unavailable', 'The server is busy, try again in a moment.');
 }

@@ -1,8 +1,12 @@
 import { PackhorseError, randomId, type Random } from '#base';
 import { type Disk, hasErrno, makeDirectories, unlessMissing } from '../volume/disk.ts';
+import { isOwnerAlive, ownerTag } from './owner.ts';
 
-/** How the directories are called; git itself removes what starts like this when it is left over (git-prune). */
-export const incomingPrefix = 'tmp_objdir-incoming-';
+/** How the directories start; git itself removes them when they are left over (git-prune). */
+const prefix = 'tmp_objdir-incoming-';
+/** Names the files that the owner had locked, one path for each line. */
+const locksFile = 'locks';
+const pattern = /^tmp_objdir-incoming-(\d+-\d+-\d+)-[0-9a-z]{26}$/;
 
 // The index comes last: a pack is looked at only once it has one.
 const order = ['.pack', '.rev', '.idx'];
@@ -20,7 +24,7 @@ export class IncomingDirectory {
   }
 
   static async create(disk: Disk, random: Random, objects: string): Promise<IncomingDirectory> {
-    const path = `${objects}/${incomingPrefix}${randomId(random)}`;
+    const path = `${objects}/${prefix}${ownerTag()}-${randomId(random)}`;
     await disk.mkdir(path);
     const incoming = new IncomingDirectory(disk, objects, path);
     try {
@@ -75,12 +79,73 @@ export class IncomingDirectory {
     return true;
   }
 
+  /** Notes which files are about to be locked, for `recoverIncoming` to find should this process die. */
+  async noteLocks(paths: readonly string[]): Promise<void> {
+    const file = await this.#disk.create(`${this.path}/${locksFile}`);
+    try {
+      await file.write(Buffer.from(paths.map((path) => `${path}\n`).join('')));
+    } finally {
+      await file.close();
+    }
+  }
+
   async remove(): Promise<void> {
     try {
       await this.#disk.removeTree(this.path);
     } catch (error) {
       if (!hasErrno(error, 'ENOENT')) throw error;
     }
+  }
+}
+
+/** Notes, in a directory beside the objects, which files of a repository are about to be locked. */
+export async function noteLocks(
+  disk: Disk,
+  random: Random,
+  gitDir: string,
+  paths: readonly string[],
+): Promise<AsyncDisposable> {
+  const incoming = await IncomingDirectory.create(disk, random, `${gitDir}/objects`);
+  await incoming.noteLocks(paths);
+  return { [Symbol.asyncDispose]: () => incoming.remove() };
+}
+
+/** A lock is taken and used within this time after it was noted. */
+const lockLifeMs = 60_000;
+
+/**
+ * Removes what servers that are gone left in a repository that others use as well: their incoming
+ * directories and the locks that they noted there. Of a process in another container nothing can be
+ * known, so its directories stay for `graceMs`.
+ */
+export async function recoverIncoming(
+  disk: Disk,
+  gitDir: string,
+  nowMs: number,
+  graceMs: number,
+): Promise<void> {
+  for (const { name } of (await unlessMissing(disk.list(`${gitDir}/objects`))) ?? []) {
+    const owner = pattern.exec(name)?.[1];
+    if (owner === undefined) continue;
+    const path = `${gitDir}/objects/${name}`;
+    const stamp = await unlessMissing(disk.stamp(path));
+    if (stamp === undefined || (isOwnerAlive(owner) ?? nowMs - stamp.mtimeMs < graceMs)) continue;
+    await removeLocks(disk, gitDir, `${path}/${locksFile}`);
+    await disk.removeTree(path);
+  }
+}
+
+async function removeLocks(disk: Disk, gitDir: string, note: string): Promise<void> {
+  const noted = await unlessMissing(disk.stamp(note));
+  const text = await unlessMissing(disk.read(note));
+  if (noted === undefined || text === undefined) return;
+  for (const line of text.toString().split('\n')) {
+    if (line === '' || line.split('/').includes('..')) continue;
+    const lock = `${gitDir}/${line}.lock`;
+    const stamp = await unlessMissing(disk.stamp(lock));
+    // A later one belongs to somebody who came after.
+    if (stamp !== undefined && stamp.mtimeMs < noted.mtimeMs + lockLifeMs)
+      await unlessMissing(disk.unlink(lock));
   }
 }
 

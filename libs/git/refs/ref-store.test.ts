@@ -218,14 +218,14 @@ test('reflogs say who moved what, for HEAD too, and go with their ref', async ()
 test('the reflog policy of the repository decides what is recorded', async () => {
   const { bare, oids, store } = await refFixture();
   const [one, two] = oids;
-  const existing = store('shared', { reflogPolicy: 'existing' });
+  const existing = store('shared', { reflogPolicy: () => Promise.resolve('existing') });
   await existing.transact([create('refs/heads/main', one)], push);
   assert.ok(!existsSync(join(bare, 'logs')));
   mkdirSync(join(bare, 'logs/refs/heads'), { recursive: true });
   writeFileSync(join(bare, 'logs/refs/heads/main'), '');
   await existing.transact([update('refs/heads/main', one, two)], push);
   assert.match(readFileSync(join(bare, 'logs/refs/heads/main'), 'utf8'), new RegExp(`^${one} ${two} `));
-  await store('shared', { reflogPolicy: 'branches' }).transact(
+  await store('shared', { reflogPolicy: () => Promise.resolve('branches') }).transact(
     [create('refs/heads/b', one), create('refs/tags/t', one)],
     push,
   );

@@ -10,6 +10,7 @@ import {
   atomicFailure,
   mismatch,
   RefTransaction,
+  type TransactionContext,
   type TransactionOptions,
   type TransactionOutcome,
 } from './ref-transaction.ts';
@@ -23,12 +24,18 @@ export interface RefStoreOptions {
   readonly objectFormat: ObjectFormat;
   /** `owned`: nobody else writes, refs live in memory. `shared`: others may write at any time, the disk is asked each time. */
   readonly mode: 'owned' | 'shared';
-  readonly reflogPolicy: ReflogPolicy;
+  /** Asked before each change. */
+  readonly reflogPolicy: () => Promise<ReflogPolicy>;
   readonly objects: ObjectReader;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Log;
+  /** Called with the files, relative to the repository, that stay locked until the result is disposed. */
+  readonly noteLocks?: TransactionContext['noteLocks'];
 }
+
+const noNote: TransactionContext['noteLocks'] = () =>
+  Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() });
 
 /** The refs of one repository: immutable snapshots for readers, transactions for the one writer. */
 export class RefStore {
@@ -126,6 +133,7 @@ export class RefStore {
 
   async #writeHead(target: string, before: Head, after: Head, by: Pusher): Promise<void> {
     const { disk, clock, gitDir, objectFormat } = this.#options;
+    await using _note = await (this.#options.noteLocks ?? noNote)(['HEAD']);
     const lock = await LockFile.acquire(disk, `${gitDir}/HEAD`, { clock, waitMs: 2_000 });
     if (typeof lock === 'string') {
       throw new PackhorseError('unavailable', 'HEAD is locked by another process, try again in a moment.');
@@ -140,7 +148,7 @@ export class RefStore {
         clock.nowMs(),
         `HEAD set to ${target}`,
       );
-      const reflogs = this.#reflogs();
+      const reflogs = await this.#reflogs();
       if (await reflogs.wants('HEAD')) await reflogs.append('HEAD', line, true);
       await lock.commit();
       await disk.syncDirectory(gitDir);
@@ -149,8 +157,8 @@ export class RefStore {
     }
   }
 
-  #reflogs(): Reflogs {
-    return new Reflogs(this.#options.disk, this.#options.gitDir, this.#options.reflogPolicy);
+  async #reflogs(): Promise<Reflogs> {
+    return new Reflogs(this.#options.disk, this.#options.gitDir, await this.#options.reflogPolicy());
   }
 
   async #transact(
@@ -166,11 +174,12 @@ export class RefStore {
         disk,
         clock,
         log,
-        reflogs: this.#reflogs(),
+        reflogs: await this.#reflogs(),
         owned: this.#options.mode === 'owned',
         snapshot: await this.snapshot(),
         value: (name) => this.#files.value(name),
         state: () => this.#reading.run(() => this.#files.refresh()),
+        noteLocks: this.#options.noteLocks ?? noNote,
         peel: (refs) => this.#facts.peel(refs),
       },
       commands,

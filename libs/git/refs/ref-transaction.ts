@@ -42,6 +42,8 @@ export interface TransactionContext {
   /** What the disk says about all refs now. */
   readonly state: () => Promise<RefFilesState>;
   readonly peel: (refs: readonly Ref[]) => Promise<readonly Ref[]>;
+  /** Called with the files, relative to the repository, that are locked until the result is disposed. */
+  readonly noteLocks: (paths: readonly string[]) => Promise<AsyncDisposable>;
 }
 
 /** What became of a transaction. */
@@ -103,8 +105,13 @@ export class RefTransaction {
   /** Never throws for what is wrong with a command or the disk: the results say it. */
   async run(): Promise<TransactionOutcome> {
     let changes: ReadonlyMap<string, Ref | undefined> = new Map();
+    let note: AsyncDisposable | undefined;
     try {
       this.#checkNames();
+      note = await this.#context.noteLocks([
+        ...this.#steps.filter(isPending).map((step) => step.name),
+        'packed-refs',
+      ]);
       await this.#lock();
       await this.#verify();
       if (this.#options.atomic && this.#steps.some((step) => step.rejected !== undefined)) {
@@ -118,7 +125,7 @@ export class RefTransaction {
       this.#rejectPending(diskError(error).message);
       changes = new Map();
     }
-    await this.#tidy();
+    await this.#tidy(note);
     return { results: this.#steps.map(resultOf), changes, clean: this.#clean };
   }
 
@@ -326,7 +333,7 @@ export class RefTransaction {
   }
 
   /** Releases locks, and removes logs and directories that deleted refs leave behind. What fails here changes no ref. */
-  async #tidy(): Promise<void> {
+  async #tidy(note: AsyncDisposable | undefined): Promise<void> {
     const { disk, gitDir, reflogs, log } = this.#context;
     const attempt = async (work: () => Promise<unknown>): Promise<void> => {
       try {
@@ -346,6 +353,7 @@ export class RefTransaction {
     await attempt(() =>
       removeEmptyParents(disk, gitDir, emptied.map((step) => step.name).filter(isInsideRefs)),
     );
+    await attempt(async () => note?.[Symbol.asyncDispose]());
   }
 }
 
