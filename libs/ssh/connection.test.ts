@@ -357,6 +357,21 @@ test('draining closes resting connections and lets a running command finish', as
   await Promise.all([drained, busy.closed]);
 });
 
+test('a draining server does not hang up before the client has read the end of its answer', async () => {
+  await using door = await SshDoor.open();
+  using busy = await OddClient.login(door);
+  const channel = await busy.exec(push);
+  channel.pause();
+  await runs(door, 1);
+  const drained = door.drain(60_000);
+  const pack = 'x'.repeat(300_000);
+  channel.end(pack);
+  // The command ends while its answer waits for the client.
+  await waitUntil('the command has ended', () => door.git.openSessions === 0);
+  assert.ok((await text(channel)).endsWith(`echo:${pack}`));
+  await Promise.all([drained, busy.closed]);
+});
+
 test('draining ends what does not finish in time, and says so', async () => {
   await using door = await SshDoor.open();
   using busy = await OddClient.login(door);

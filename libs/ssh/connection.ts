@@ -22,6 +22,8 @@ export interface ConnectionOptions {
 
 /** How long a connection that is being closed may take to send what is left. */
 const farewellMs = 1_000;
+/** How long a client may take to read the end of its command when the server is draining. */
+const lastWordsMs = 10_000;
 /** Below this a client makes us cut its data into crumbs, and at 0 the library would never end doing so. */
 const minPacketBytes = 512;
 const refusalStatus = 1;
@@ -209,11 +211,16 @@ export class SshConnection {
     this.#cancelTimer();
     this.#commands.add(command);
     transport.add(channel);
+    const channelClosed = new Promise<void>((resolve) => channel.once('close', resolve));
     await running;
     transport.remove(channel);
     this.#commands.delete(command);
     if (this.#commands.size > 0 || this.#socket.destroyed) return;
-    if (this.#isDraining) this.close();
-    else this.#restTimer();
+    if (!this.#isDraining) return this.#restTimer();
+    // The answer may still be on its way: the client closes the channel when it has read everything.
+    const cancelWait = this.#options.clock.after(lastWordsMs, () => this.close());
+    await channelClosed;
+    cancelWait();
+    this.close();
   }
 }
