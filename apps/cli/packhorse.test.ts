@@ -43,14 +43,18 @@ async function start(pathVersion: string | undefined, ownVersion: string | undef
 test('the Node of the machine is used when it is new enough', async () => {
   for (const version of ['24.15.0', '24.21.1', '25.0.0', '100.1.2']) {
     const { stdout, command } = await start(version, '24.21.0');
-    assert.equal(stdout.toString(), `node ${version}: ${command} repo list a  b\n`);
+    assert.equal(stdout.toString(), `node ${version}: --max-semi-space-size=2 ${command} repo list a  b\n`);
   }
 });
 
 test('an older one gives way to the Node of the checkout', async () => {
   for (const version of ['24.14.9', '20.20.2', '12.0.0', 'nonsense']) {
     const { stdout, command } = await start(version, '24.21.0');
-    assert.equal(stdout.toString(), `node 24.21.0: ${command} repo list a  b\n`, version);
+    assert.equal(
+      stdout.toString(),
+      `node 24.21.0: --max-semi-space-size=2 ${command} repo list a  b\n`,
+      version,
+    );
   }
 });
 

@@ -221,7 +221,7 @@ async function launch(
   }).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
   if (options.anonymousPush === true) optional.push('--anonymous-push');
   const serve = ['serve', '--data-dir', dataDir, ...ports, ...optional];
-  const [command = '', ...args] = [...(options.wrapper ?? []), process.execPath, program, ...serve];
+  const [command = '', ...args] = [...(options.wrapper ?? []), program, ...serve];
   const running = startProcess(command, args, { env: cleanEnvironment(options.env) });
   const line = await running.waitFor(/^packhorse ready http=(\S+)(?: ssh=(\S+))?\n/);
   const [, http = '', ssh] = line;
