@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { keyCommands } from './commands/key.ts';
+import { nodeCommands } from './commands/node.ts';
 import { repoCommands } from './commands/repo.ts';
 import { tokenCommands } from './commands/token.ts';
 import { userCommands } from './commands/user.ts';
@@ -10,7 +11,7 @@ import { userCommands } from './commands/user.ts';
 const page = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8');
 
 test('docs/cli.md has every command with every option', () => {
-  const groups = [userCommands(), tokenCommands(), keyCommands(), repoCommands()];
+  const groups = [userCommands(), tokenCommands(), keyCommands(), repoCommands(), nodeCommands()];
   const commands = groups.flatMap((group) => group.commands.map((command) => ({ group, command })));
   assert.ok(commands.length > 15);
   for (const { group, command } of commands) {

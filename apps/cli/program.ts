@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { PackhorseError } from '#base';
 import manifest from '../../package.json' with { type: 'json' };
 import { keyCommands } from './commands/key.ts';
+import { nodeCommands } from './commands/node.ts';
 import { repoCommands } from './commands/repo.ts';
 import { serveCommand, serveOutline } from './serve-command.ts';
 import { tokenCommands } from './commands/token.ts';
@@ -29,7 +30,7 @@ Operator commands talk to a running server: the one of PACKHORSE_URL and PACKHOR
 or the one on this machine whose data directory is --data-dir, PACKHORSE_DATA_DIR or ./data.`,
     );
   program.addCommand(args[0] === 'serve' ? await serveCommand() : serveOutline());
-  for (const commands of [userCommands(), tokenCommands(), keyCommands(), repoCommands()]) {
+  for (const commands of [userCommands(), tokenCommands(), keyCommands(), repoCommands(), nodeCommands()]) {
     program.addCommand(commands);
   }
   throwErrors(program);

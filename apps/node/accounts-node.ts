@@ -10,6 +10,7 @@ import { createSshServer, loadOrCreateHostKeys } from '#ssh';
 import { createWeb } from '#web';
 import { AdminAccess } from './admin-access.ts';
 import type { NodeContext } from './node-context.ts';
+import { observation } from './observation.ts';
 import type { NodeOptions } from './options.ts';
 import { authority, Doors, RunningNode } from './running-node.ts';
 import { version } from './version.ts';
@@ -53,6 +54,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
       httpUrl: addresses.http,
       sshUrl: addresses.ssh,
     }),
+    observe: () => observation(context),
     authenticate: (request) =>
       authenticate(authenticator, request.headers.authorization, request.socket.remoteAddress ?? ''),
   });

@@ -10,7 +10,7 @@ import {
 } from '#base';
 import { SessionLimits, type SessionContext } from '#gateway';
 import { GitRunner, RepositoryPools } from '#git';
-import { createLog, Metrics, watchLoopDelay } from '#telemetry';
+import { createLog, type LoopDelayWatch, Metrics, watchLoopDelay } from '#telemetry';
 import type { NodeOptions } from './options.ts';
 import { version } from './version.ts';
 
@@ -26,6 +26,7 @@ export interface NodeContext {
   readonly runner: GitRunner;
   readonly pools: RepositoryPools;
   readonly limits: SessionLimits;
+  readonly loopDelay: LoopDelayWatch;
   readonly session: SessionContext;
   /** Ends what does not end by itself. */
   readonly close: () => Promise<void>;
@@ -55,7 +56,7 @@ export function createNodeContext(
     log,
   });
   const limits = new SessionLimits(settings.node, metrics);
-  const endWatch = watchLoopDelay(settings.node.loopDelayAlarmMs, log);
+  const loopDelay = watchLoopDelay(settings.node.loopDelayAlarmMs, log);
   observeNode(metrics, { actors, pools, limits });
   return {
     options,
@@ -68,11 +69,12 @@ export function createNodeContext(
     runner,
     pools,
     limits,
+    loopDelay,
     session: { settings: settings.wire, agentName: `packhorse/${version}`, clock, log, metrics },
     close: async () => {
       await pools.drain(settings.node.drainTimeoutMs);
       await actors.drain(settings.node.drainTimeoutMs);
-      endWatch();
+      loopDelay.end();
     },
   };
 }

@@ -1,7 +1,9 @@
 import {
+  actorName,
   type ActorSystem,
   type DynamicSupervisor,
   dynamicSupervisor,
+  named,
   supervisor,
   type Supervisor,
   worker,
@@ -73,25 +75,28 @@ export class RepositoryPools {
     };
     const reader = readerBehaviour(settings.readerMailboxMessages);
     this.#pools = actors.spawn(
-      dynamicSupervisor<Pool>({
-        idleMs: settings.poolIdleMs,
-        // A transaction that has begun is worth waiting for.
-        shutdownMs: settings.gitTimeoutMs,
-        child: (id) => {
-          const repository = this.#repository(id);
-          return supervisor({
-            kind: 'repository-pool',
-            strategy: 'one-for-one',
-            children: {
-              writer: { spec: worker(writerBehaviour, repository), shutdownMs: settings.gitTimeoutMs },
-              readers: {
-                spec: worker(reader, repository),
-                instances: Math.max(1, settings.readersPerRepository),
+      named(
+        actorName<DynamicSupervisor<Pool>>('repositories'),
+        dynamicSupervisor<Pool>({
+          idleMs: settings.poolIdleMs,
+          // A transaction that has begun is worth waiting for.
+          shutdownMs: settings.gitTimeoutMs,
+          child: (id) => {
+            const repository = this.#repository(id);
+            return supervisor({
+              kind: 'repository-pool',
+              strategy: 'one-for-one',
+              children: {
+                writer: { spec: worker(writerBehaviour, repository), shutdownMs: settings.gitTimeoutMs },
+                readers: {
+                  spec: worker(reader, repository),
+                  instances: Math.max(1, settings.readersPerRepository),
+                },
               },
-            },
-          });
-        },
-      }),
+            });
+          },
+        }),
+      ),
     );
   }
 

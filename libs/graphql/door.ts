@@ -3,7 +3,7 @@ import { createYoga, useExecutionCancellation, type Plugin } from 'graphql-yoga'
 import type { Accounts, Identity } from '#accounts';
 import { toPackhorseError, type Log, type Settings } from '#base';
 import { httpStatuses, type RepositoryGateway } from '#gateway';
-import type { Context, NodeInfo } from './context.ts';
+import type { Context, NodeInfo, Observation } from './context.ts';
 import { presentError } from './errors.ts';
 import { Jobs } from './jobs.ts';
 import { useLimits } from './limits.ts';
@@ -16,6 +16,8 @@ export interface GraphqlDependencies {
   readonly log: Log;
   /** A function, because ports are known only once the doors are open. */
   readonly nodeInfo: () => NodeInfo;
+  /** What the node is doing; asked only for administrators. */
+  readonly observe: () => Observation;
   /** Who asks, from the Authorization header only. Throws `unauthenticated` for a wrong one. */
   readonly authenticate: (request: IncomingMessage) => Promise<Identity>;
 }
@@ -32,7 +34,7 @@ export interface GraphqlHandler {
  * and only the Authorization header, so that no other site's page can act for a visitor.
  */
 export function createGraphql(dependencies: GraphqlDependencies): GraphqlHandler {
-  const { accounts, repositories, settings, nodeInfo, authenticate } = dependencies;
+  const { accounts, repositories, settings, nodeInfo, observe, authenticate } = dependencies;
   const log = dependencies.log.child({ door: 'graphql' });
   const jobs = new Jobs(settings.graphql, log);
   const yoga = createYoga<{ identity: Identity; remoteAddress: string }, Context>({
@@ -45,6 +47,7 @@ export function createGraphql(dependencies: GraphqlDependencies): GraphqlHandler
       jobs,
       limits: settings.graphql,
       node: nodeInfo,
+      observe,
       log,
     }),
     plugins: [useLimits(settings.graphql), useExecutionCancellation(), useOwnErrors(log)],

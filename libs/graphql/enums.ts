@@ -73,6 +73,26 @@ export const DiffLineOriginEnum = builder.enumType('DiffLineOrigin', {
   } as const,
 });
 
+export const ActorPhaseEnum = builder.enumType('ActorPhase', {
+  values: {
+    HELD: { value: 'held', description: 'Waits for the end of its former incarnation.' },
+    STARTING: { value: 'starting' },
+    LIVE: { value: 'live' },
+    STOPPING: { value: 'stopping', description: 'Takes no messages any more.' },
+    TERMINATING: { value: 'terminating' },
+    DEAD: { value: 'dead' },
+  } as const,
+});
+
+export const ActorSortEnum = builder.enumType('ActorSort', {
+  description: 'Which actors come first; among equals those that handled more messages.',
+  values: {
+    MAILBOX: { value: 'mailboxDepth', description: 'Most messages waiting.' },
+    HANDLED: { value: 'messagesHandled', description: 'Most messages handled.' },
+    RESTARTS: { value: 'restarts', description: 'Most often restarted after an exit.' },
+  } as const,
+});
+
 export const JobKindEnum = builder.enumType('JobKind', {
   values: { IMPORT: { value: 'import' }, VERIFY: { value: 'verify' } } as const,
 });

@@ -1,2 +1,2 @@
-export type { NodeInfo } from './context.ts';
+export type { NodeInfo, Observation, ObservedActor } from './context.ts';
 export { createGraphql, type GraphqlDependencies, type GraphqlHandler } from './door.ts';

@@ -1,9 +1,10 @@
 import type { RepositoryRecord, UserRecord } from '#accounts';
-import { isAdministrator, signedIn } from './access.ts';
+import { isAdministrator, requireAdministrator, signedIn } from './access.ts';
 import { UserConnection, User, Viewer } from './account-types.ts';
 import { builder } from './builder.ts';
 import type { NodeInfo } from './context.ts';
 import { Job } from './job-types.ts';
+import { Observer } from './observer-types.ts';
 import { keysetPage, pageArguments } from './paging.ts';
 import { Repository, RepositoryConnection } from './repository-types.ts';
 import { RepositoryView } from './repository-view.ts';
@@ -16,6 +17,15 @@ const Node = builder.objectRef<NodeInfo>('Node').implement({
     version: t.exposeString('version'),
     httpUrl: t.exposeString('httpUrl'),
     sshUrl: t.string({ nullable: true, resolve: (node) => node.sshUrl }),
+    observer: t.field({
+      type: Observer,
+      nullable: true,
+      description: 'What it is doing now. Only for administrators; an error for everybody else.',
+      resolve: (_node, _args, { identity, observe }) => {
+        requireAdministrator(identity);
+        return observe();
+      },
+    }),
   }),
 });
 

@@ -2,28 +2,48 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Log } from '#base';
 
 const windowMs = 10_000;
+const resolutionMs = 20;
+
+/** How long work waited for the event loop. */
+export interface LoopDelay {
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+export interface LoopDelayWatch {
+  /** Of the current ten seconds and the ten before. */
+  readonly recent: LoopDelay;
+  end(): void;
+}
 
 /**
  * Watches how long the event loop is held, since everybody shares it: warns when the 99th
- * percentile of ten seconds is above `alarmMs`. Returns the function that ends the watch.
+ * percentile of ten seconds is above `alarmMs`.
  */
-export function watchLoopDelay(alarmMs: number, log: Log): () => void {
-  const histogram = monitorEventLoopDelay({ resolution: 20 });
+export function watchLoopDelay(alarmMs: number, log: Log): LoopDelayWatch {
+  const histogram = monitorEventLoopDelay({ resolution: resolutionMs });
   histogram.enable();
+  // What is recorded is the time between two ticks of a timer, its own interval included.
+  const delayMs = (nanoseconds: number): number => Math.max(0, Math.round(nanoseconds / 1e6 - resolutionMs));
+  const current = (): LoopDelay => ({
+    p99Ms: delayMs(histogram.percentile(99)),
+    maxMs: delayMs(histogram.max),
+  });
+  let before: LoopDelay = { p99Ms: 0, maxMs: 0 };
   const timer = setInterval(() => {
-    const p99Ms = histogram.percentile(99) / 1e6;
-    if (p99Ms > alarmMs) {
-      log.warn('the event loop is held too long', {
-        p99Ms: Math.round(p99Ms),
-        maxMs: Math.round(histogram.max / 1e6),
-        alarmMs,
-      });
-    }
+    before = current();
+    if (before.p99Ms > alarmMs) log.warn('the event loop is held too long', { ...before, alarmMs });
     histogram.reset();
   }, windowMs);
   timer.unref();
-  return () => {
-    clearInterval(timer);
-    histogram.disable();
+  return {
+    get recent() {
+      const now = current();
+      return { p99Ms: Math.max(now.p99Ms, before.p99Ms), maxMs: Math.max(now.maxMs, before.maxMs) };
+    },
+    end() {
+      clearInterval(timer);
+      histogram.disable();
+    },
   };
 }

@@ -56,6 +56,31 @@ test('from an empty server to a first push', async () => {
   assert.notEqual(listed?.lastUsedAt, undefined);
 });
 
+test('the actors of an open repository are listed, with what a clone asked of them', async () => {
+  const { id } = await json<{ id: string }>('repo', 'info', 'ada/hello');
+  const observe = () =>
+    json<{
+      readonly totals: { readonly live: number };
+      readonly repositories: { readonly pools: number; readonly openHandles: number };
+      readonly memory: { readonly rssBytes: number };
+      readonly actors: readonly { readonly path: string; readonly kind: string; readonly handled: number }[];
+    }>('node', 'actors', '--sort', 'handled');
+  const handled = ({ actors }: Awaited<ReturnType<typeof observe>>): number =>
+    actors
+      .filter(({ path }) => path.startsWith(`repositories/${id}/`))
+      .reduce((sum, actor) => sum + actor.handled, 0);
+  const before = await observe();
+  const clone = join(temporaryDirectory('clone'), 'hello');
+  await git(['clone', '--quiet', `${server.httpUrl}/ada/hello.git`, clone]);
+  const cloned = await observe();
+  const pool = cloned.actors.find(({ path }) => path === `repositories/${id}`);
+  assert.equal(pool?.kind, 'repository-pool');
+  assert.ok(handled(cloned) > handled(before), `${handled(cloned)} after ${handled(before)}`);
+  assert.equal(cloned.totals.live, cloned.actors.length);
+  assert.equal(cloned.repositories.pools, 1);
+  assert.ok(cloned.repositories.openHandles > 0 && cloned.memory.rssBytes > 0);
+});
+
 test('a repository is imported from a path, with its refs and its default branch', async () => {
   await server.cli(['user', 'create', 'bob', '--email', 'bob@example.org', '--password-stdin'], {
     input: 'correct horse battery\n',

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readSettings, silentLog, type Log, type Settings } from '#base';
-import { createGraphql } from '#graphql';
+import { createGraphql, type Observation } from '#graphql';
 import { FakeAccounts } from './fake-accounts.ts';
+import { fakeObservation } from './fake-observation.ts';
 import { FakeRepositories } from './fake-repositories.ts';
 
 interface Answer<Data> {
@@ -39,6 +40,7 @@ export async function startGraphqlServer(
     readonly graphql?: Partial<Settings['graphql']>;
     readonly http?: Partial<Settings['http']>;
     readonly log?: Log;
+    readonly observe?: () => Observation;
   } = {},
 ): Promise<GraphqlServer> {
   const accounts = new FakeAccounts();
@@ -72,6 +74,7 @@ export async function startGraphqlServer(
       httpUrl: url,
       sshUrl: 'ssh://git@127.0.0.1:2222',
     }),
+    observe: options.observe ?? (() => fakeObservation()),
     authenticate: (request) => accounts.authenticate(request.headers.authorization),
   });
   server.on('request', (request, response) => void handler(request, response));
