@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path';
 import { PackhorseError } from '#base';
 import { isUnchanged } from './refs/loose-refs.ts';
 import type { Storage } from './storage.ts';
@@ -120,12 +121,15 @@ export function parseConfigList(text: string): {
   for (let index = 0; index + 1 < fields.length; index += 2) {
     const origin = fields[index] ?? '';
     if (!origin.startsWith('file:')) continue;
-    origins.add(origin.slice('file:'.length));
+    const file = origin.slice('file:'.length);
+    origins.add(file);
     const entry = fields[index + 1] ?? '';
     const end = entry.indexOf('\n');
     // A key without a value means true.
     const [key, value] = end === -1 ? [entry, 'true'] : [entry.slice(0, end), entry.slice(end + 1)];
     values.set(key, [...(values.get(key) ?? []), value]);
+    // An included file that says nothing now, or is not there, may say something later.
+    if (/^include(?:if\..*)?\.path$/.test(key)) origins.add(resolve(dirname(file), value));
   }
   return { values, origins };
 }

@@ -1,5 +1,6 @@
 export * from './conversation.ts';
 export * from './repository.ts';
+export { hiddenRefs } from './hidden-refs.ts';
 export { parseGitProtocol, type WireOptions } from './options.ts';
 export { encodePktLine, flushPkt } from './pkt-line.ts';
 export { isValidRefName } from './ref-name.ts';

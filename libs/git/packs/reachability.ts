@@ -1,52 +1,34 @@
 import { type Oid, PackhorseError } from '#base';
-import type { Deepen, Ref, RefSnapshot } from '#wire';
+import { type Deepen, hiddenRefs, type RefSnapshot } from '#wire';
+import { lines } from '../process/lines.ts';
 import type { Storage } from '../storage.ts';
 
-/** True when `rules` (transfer.hideRefs: prefixes, `!` takes back, the last match counts) hide a ref. */
-export function isHidden(name: string, rules: readonly string[]): boolean {
-  for (const rule of rules.toReversed()) {
-    const shown = rule.startsWith('!');
-    // `^` means the full name, which is all there is without namespaces.
-    const prefix = rule
-      .slice(shown ? 1 : 0)
-      .replace(/^\^/, '')
-      .replace(/\/+$/, '');
-    if (prefix !== '' && (name === prefix || name.startsWith(`${prefix}/`))) return !shown;
-  }
-  return false;
-}
+/** Room for the whole history of the largest repositories: an id and its parents for each commit. */
+const maxListBytes = 1024 * 1024 * 1024;
 
-function* shownTips(refs: readonly Ref[], rules: readonly string[]): Generator<Oid, void, undefined> {
-  for (const ref of refs) if (rules.length === 0 || !isHidden(ref.name, rules)) yield ref.oid;
-}
-
-/** True when every commit of `oids` is an ancestor of some shown ref, as git's upload-pack decides it. */
+/** True when every commit of `oids` is an ancestor of some ref that `hidden` shows, as git's upload-pack decides it. */
 export async function isReachable(
   storage: Storage,
   gitDir: string,
   refs: RefSnapshot,
-  hiddenRefs: readonly string[],
+  hidden: readonly string[],
   oids: readonly Oid[],
 ): Promise<boolean> {
-  async function* input(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield Buffer.from([...oids, ''].join('\n'));
-    for (const tip of shownTips(refs.refs, hiddenRefs)) yield Buffer.from(`^${tip}\n`);
-  }
+  const rules = hiddenRefs(hidden);
+  const shown = refs.refs.filter((ref) => !rules.hides(ref.name));
   const result = await storage.git.run({
     gitDir,
     args: ['rev-list', '--stdin', '--max-count=1'],
-    input: input(),
+    input: lines([...oids, ...shown.map((ref) => `^${ref.oid}`)]),
     okCodes: [0, 128],
   });
   return result.code === 0 && result.stdout.length === 0;
 }
 
-const noCommits = 'no commits selected for shallow requests';
-
 /**
  * The commits at which history is cut for `--shallow-since` and `--shallow-exclude`: those that
- * are selected and have a parent that is not. Throws `invalid_argument` when none is selected or a
- * name to exclude does not exist.
+ * are selected and have a parent that is not. `deepen` excludes refs by their full names. Throws
+ * `invalid_argument` when no commit is selected or a ref does not exist.
  */
 export async function shallowBoundary(
   storage: Storage,
@@ -55,46 +37,32 @@ export async function shallowBoundary(
   wants: readonly Oid[],
   deepen: Extract<Deepen, { kind: 'rev-list' }>,
 ): Promise<readonly Oid[]> {
-  const excluded = deepen.notRefs.map((name) => `^${resolveName(refs, name)}`);
-  const selected = new Set<Oid>();
-  const cut = new Set<Oid>();
-  const parentsOf = new Map<Oid, readonly Oid[]>();
-  const lines = await revList(storage, gitDir, [...wants, ...excluded], deepen.sinceSeconds);
-  for (const line of lines) {
-    const [oid = '', ...parents] = line.split(' ');
-    if (oid === '') continue;
-    selected.add(oid);
-    parentsOf.set(oid, parents);
-  }
-  if (selected.size === 0) throw new PackhorseError('invalid_argument', noCommits);
-  for (const [oid, parents] of parentsOf) if (parents.some((parent) => !selected.has(parent))) cut.add(oid);
-  return [...cut];
-}
-
-async function revList(
-  storage: Storage,
-  gitDir: string,
-  revisions: readonly string[],
-  sinceSeconds: number | undefined,
-): Promise<readonly string[]> {
-  async function* input(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield Buffer.from([...revisions, ''].join('\n'));
-  }
-  const since = sinceSeconds === undefined ? [] : [`--max-age=${sinceSeconds}`];
+  const { sinceSeconds } = deepen;
+  const excluded = deepen.notRefs.map((name) => `^${named(refs, name)}`);
   const result = await storage.git.run({
     gitDir,
-    args: ['rev-list', '--parents', ...since, '--stdin'],
-    input: input(),
-    maxOutputBytes: 512 * 1024 * 1024,
+    args: [
+      'rev-list',
+      '--parents',
+      ...(sinceSeconds === undefined ? [] : [`--max-age=${sinceSeconds}`]),
+      '--stdin',
+    ],
+    input: lines([...wants, ...excluded]),
+    maxOutputBytes: maxListBytes,
   });
-  return result.stdout.toString('latin1').split('\n');
+  const parents = new Map<Oid, readonly Oid[]>();
+  for (const line of result.stdout.toString('latin1').split('\n')) {
+    const [oid = '', ...rest] = line.split(' ');
+    if (oid !== '') parents.set(oid, rest);
+  }
+  if (parents.size === 0) {
+    throw new PackhorseError('invalid_argument', 'no commits selected for shallow requests');
+  }
+  return [...parents].filter(([, of]) => of.some((parent) => !parents.has(parent))).map(([oid]) => oid);
 }
 
-/** A ref named in any of the ways that git understands (gitrevisions), by its object. */
-function resolveName(refs: RefSnapshot, name: string): Oid {
-  for (const prefix of ['', 'refs/', 'refs/tags/', 'refs/heads/', 'refs/remotes/']) {
-    const ref = refs.get(`${prefix}${name}`);
-    if (ref !== undefined) return ref.oid;
-  }
-  throw new PackhorseError('invalid_argument', `deepen-not is not a ref: ${name.slice(0, 200)}`);
+function named(refs: RefSnapshot, name: string): Oid {
+  const ref = refs.get(name);
+  if (ref !== undefined) return ref.oid;
+  throw new PackhorseError('invalid_argument', 'A ref to stop at does not exist.', { metadata: { name } });
 }

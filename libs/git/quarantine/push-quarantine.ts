@@ -10,6 +10,7 @@ import {
 import type { CommandResult, CommitOptions, Quarantine, ReceiveOptions, RefCommand } from '#wire';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ObjectKind } from '../reader.ts';
+import { lines } from '../process/lines.ts';
 import type { Storage } from '../storage.ts';
 import { diskError, forEachBounded } from '../volume/disk.ts';
 import { IncomingDirectory } from './incoming-directory.ts';
@@ -124,12 +125,11 @@ export class PushQuarantine implements Quarantine {
   /** As git's own receive-pack checks it: walks from `tips` to what refs reach and stumbles over anything missing. */
   async #isConnected(tips: readonly Oid[]): Promise<boolean> {
     const borrowed = await this.#host.objects.existing(await this.#host.alternateTips());
-    const input = [...tips, ...Array.from(borrowed, (oid) => `^${oid}`), ''].join('\n');
     const result = await this.#storage.git.run({
       gitDir: this.#host.gitDir,
       args: ['rev-list', '--objects', '--stdin', '--not', '--all', '--quiet'],
       environment: this.#incoming?.environment ?? {},
-      input: once(input),
+      input: lines([...tips, ...Array.from(borrowed, (oid) => `^${oid}`)]),
       okCodes: [0, 1, 128],
       signal: this.#signal,
     });
@@ -184,8 +184,4 @@ export class PushQuarantine implements Quarantine {
 async function* joined(head: Uint8Array, rest: ByteReader): AsyncGenerator<Uint8Array, void, undefined> {
   yield head;
   yield* rest.rest();
-}
-
-async function* once(text: string): AsyncGenerator<Uint8Array, void, undefined> {
-  yield Buffer.from(text);
 }
