@@ -226,6 +226,8 @@ export const settingDefinitions = {
     ),
     maxReadmeBytes: setting(256 * KiB, 'Larger READMEs are not rendered below the tree.'),
     maxTreeEntries: setting(1_000, 'Entries of one directory page; the rest is on further pages.'),
+    maxListedRefs: setting(100, 'Branches, and tags, of one page of refs; the rest is on further pages.'),
+    maxSwitcherRefs: setting(20, 'Branches, and tags, that a page offers to look at instead.'),
     pageItems: setting(30, 'Items on a page of a list.'),
     renderThreads: setting(1, 'Worker threads that render Markdown and highlight code.'),
     maxRenderQueue: setting(
@@ -235,6 +237,10 @@ export const settingDefinitions = {
     renderTimeoutMs: setting(
       3 * second,
       'How long one document may take to render; past it it is shown as plain text.',
+    ),
+    renderCacheBytes: setting(
+      32 * MiB,
+      'Memory for rendered documents and files; the least recently seen go first.',
     ),
     renderIdleMs: setting(minute, 'How long an unused render thread is kept.'),
   },

@@ -1,7 +1,8 @@
 import { html } from 'hono/html';
 import type { HtmlEscapedString } from 'hono/utils/html';
 import type { Identity } from '#accounts';
-import { stylesheetPath } from './assets.ts';
+import { iconPath, stylesheetPath } from './assets.ts';
+import { ownerLink, signInLink } from './links.ts';
 
 /** A piece of a page; `html` escapes every value that is put into it. */
 export type Markup = HtmlEscapedString | Promise<HtmlEscapedString>;
@@ -16,9 +17,9 @@ export interface PageOptions {
 
 function accountLinks(identity: Identity, path: string): Markup {
   if (identity.kind === 'anonymous') {
-    return html`<a href="/login?return=${encodeURIComponent(path)}">Sign in</a>`;
+    return html`<a href="${signInLink(path)}" rel="nofollow">Sign in</a>`;
   }
-  return html`<a href="/${identity.login}">${identity.login}</a>
+  return html`<a href="${ownerLink(identity.login)}">${identity.login}</a>
     <a href="/settings">Settings</a>
     <form method="post" action="/logout"><button type="submit" class="link">Sign out</button></form>`;
 }
@@ -33,7 +34,7 @@ export function page(options: PageOptions): Markup {
         <meta name="color-scheme" content="light dark" />
         <title>${options.title} · Packhorse</title>
         <link rel="stylesheet" href="${stylesheetPath}" />
-        <link rel="icon" href="data:," />
+        <link rel="icon" href="${iconPath}" type="image/svg+xml" />
       </head>
       <body>
         <a class="skip" href="#main">Skip to content</a>
@@ -43,7 +44,7 @@ export function page(options: PageOptions): Markup {
             <span class="account">${accountLinks(options.identity, options.path)}</span>
           </nav>
         </header>
-        <main id="main">${options.body}</main>
+        <main id="main" tabindex="-1">${options.body}</main>
       </body>
     </html>`;
 }

@@ -2,10 +2,15 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { anonymous, type Accounts, type Identity } from '#accounts';
 import type { Settings } from '#base';
+import type { RepositoryView } from './view.ts';
 
 /** What every page knows of its request. */
 export interface WebEnvironment {
-  readonly Variables: { identity: Identity };
+  readonly Variables: {
+    identity: Identity;
+    /** The repository that the page is about, once it is open. */
+    view?: RepositoryView;
+  };
 }
 
 export type WebContext = Context<WebEnvironment>;
@@ -42,7 +47,9 @@ export class WebSessions {
     await next();
   };
 
+  /** Opens a session under a secret of its own: whatever the browser brought is no longer one. */
   async signIn(context: WebContext, userId: string): Promise<void> {
+    await this.#closeCurrent(context);
     const secret = await this.#accounts.sessions.open(userId);
     setCookie(context, this.#cookieName, secret, {
       path: '/',
@@ -54,8 +61,12 @@ export class WebSessions {
   }
 
   async signOut(context: WebContext): Promise<void> {
+    await this.#closeCurrent(context);
+    deleteCookie(context, this.#cookieName, { path: '/', secure: this.#secure });
+  }
+
+  async #closeCurrent(context: WebContext): Promise<void> {
     const secret = getCookie(context, this.#cookieName);
     if (secret !== undefined) await this.#accounts.sessions.close(secret);
-    deleteCookie(context, this.#cookieName, { path: '/', secure: this.#secure });
   }
 }

@@ -1,9 +1,30 @@
 import { hasCode } from '#base';
 import type { OpenRepository } from '#gateway';
+import type { RepositoryAgent } from '#git';
 import type { Application } from './application.ts';
+import { codeVersion } from './assets.ts';
+import { isKnown, weakTag } from './http-cache.ts';
 import { page, type Markup } from './layout.ts';
+import type { RepositoryName } from './links.ts';
 import { repositoryFrame, type RepositoryTab } from './repository-frame.ts';
+import { resolvePlace, type Place } from './revision.ts';
 import type { WebContext } from './session.ts';
+import { refChoices, type RefChoices } from './switcher.ts';
+
+/** A place, and where else one can look. */
+export interface LocatedPlace extends Place {
+  readonly choices: RefChoices;
+}
+
+export interface RepositoryPage {
+  readonly title: string;
+  readonly tab: RepositoryTab | undefined;
+  /** The revision that its tabs stay at; absent: the default branch. */
+  readonly located?: LocatedPlace;
+  readonly content: Markup;
+  /** False when asking again may show more: then it is not remembered. */
+  readonly lasting?: boolean;
+}
 
 /** One request for a page about a repository, which the visitor may read. */
 export class RepositoryView {
@@ -39,27 +60,74 @@ export class RepositoryView {
         throw thrown;
       }
     };
-    return new RepositoryView(context, application, open, identity.kind === 'user' && (await administers()));
+    const mayAdminister = identity.kind === 'user' && (await administers());
+    const view = new RepositoryView(context, application, open, mayAdminister);
+    context.set('view', view);
+    return view;
   }
 
-  get name(): { readonly ownerLogin: string; readonly name: string } {
+  get name(): RepositoryName {
     return { ownerLogin: this.open.record.ownerLogin, name: this.open.record.name };
   }
 
-  html(
-    title: string,
-    tab: RepositoryTab | undefined,
-    revision: string | undefined,
-    content: Markup,
-  ): Response | Promise<Response> {
-    const { record } = this.open;
+  get agent(): RepositoryAgent {
+    return this.open.agent;
+  }
+
+  /** The place that an address names, and what else there is, all as of one moment. Throws `not_found`. */
+  locate(address: string): Promise<LocatedPlace> {
+    return this.agent.transaction(async (reader) => ({
+      ...(await resolvePlace(reader, address)),
+      choices: await refChoices(reader, this.application.settings.maxSwitcherRefs),
+    }));
+  }
+
+  /** The page's body inside the frame of the repository. */
+  framed({ tab, located, content }: Pick<RepositoryPage, 'tab' | 'located' | 'content'>): Markup {
+    const isDefault = located?.revision.ref === located?.choices.defaultBranch?.ref;
+    const revision = isDefault ? undefined : located?.revision.address;
+    return repositoryFrame(this.open, { tab, revision, mayAdminister: this.mayAdminister }, content);
+  }
+
+  html(shown: RepositoryPage): Response | Promise<Response> {
+    const { ownerLogin, name } = this.name;
     return this.context.html(
       page({
-        title: `${title} · ${record.ownerLogin}/${record.name}`,
+        title: `${shown.title} · ${ownerLogin}/${name}`,
         identity: this.context.var.identity,
         path: this.context.req.path,
-        body: repositoryFrame(this.open, { tab, revision, mayAdminister: this.mayAdminister }, content),
+        body: this.framed(shown),
       }),
     );
+  }
+
+  /**
+   * Renders a page unless the browser has it as it is: `parts` is everything from the repository
+   * that decides what it shows, besides its address and who looks at it.
+   */
+  async unlessKnown(parts: readonly unknown[], render: () => Promise<RepositoryPage>): Promise<Response> {
+    const { context, open, mayAdminister } = this;
+    const { identity } = context.var;
+    const viewer = identity.kind === 'user' ? identity.login : undefined;
+    const { description, visibility } = open.record;
+    const clone = this.application.addresses();
+    const tag = weakTag([
+      codeVersion,
+      context.req.url,
+      viewer,
+      mayAdminister,
+      this.name,
+      description,
+      visibility,
+      clone,
+      parts,
+    ]);
+    if (isKnown(context.req.header('if-none-match'), tag)) {
+      return context.body(null, 304, { etag: tag });
+    }
+    const shown = await render();
+    const response = await this.html(shown);
+    if (shown.lasting !== false) response.headers.set('etag', tag);
+    return response;
   }
 }

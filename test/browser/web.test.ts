@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { openBrowser } from '#test/browser';
 import { httpUrl } from '#test/doors';
 import { commitFiles, git, newWorkTree } from '#test/git';
-import { Packhorse, type Person } from '#test/packhorse';
+import type { Packhorse } from '#test/packhorse';
 import { newSshKey } from '#test/ssh';
-
-/** A 1x1 transparent PNG. */
-const pixel = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
-  'base64',
-);
+import { pixel } from './odd-repository.ts';
+import { WebScene } from './web-scene.ts';
 
 const files = {
   'README.md':
@@ -24,53 +18,28 @@ const files = {
 };
 
 suite('the web in a real browser, with JavaScript switched off', () => {
+  let scene: WebScene;
   let server: Packhorse;
-  let ada: Person;
-  let eve: Person;
-  let browser: Browser;
-  let visitor: BrowserContext;
   let workTree: string;
 
   before(async () => {
-    [server, browser, workTree] = await Promise.all([Packhorse.start(), openBrowser(), newWorkTree()]);
-    ada = await server.createPerson('ada');
-    eve = await server.createPerson('eve');
-    await server.createRepository('ada/hello');
-    await server.createRepository('ada/secret', { private: true });
+    [scene, workTree] = await Promise.all([WebScene.open(), newWorkTree()]);
+    server = scene.server;
     await commitFiles(workTree, files, 'Add files\n\nWith a longer explanation.');
     await commitFiles(workTree, { 'docs/guide.md': 'Second.\n' }, 'Change the guide');
     await git(['branch', 'feature/x'], { cwd: workTree });
     await git(['tag', '-a', 'v1.0', '-m', 'One'], { cwd: workTree });
-    for (const name of ['ada/hello', 'ada/secret']) {
-      const url = httpUrl(server, ada.login, ada.token, name);
-      await git(['push', '--quiet', url, 'HEAD:refs/heads/main', 'feature/x', 'v1.0'], { cwd: workTree });
-    }
-    visitor = await browser.newContext({ javaScriptEnabled: false });
+    const refs = ['HEAD:refs/heads/main', 'feature/x', 'v1.0'];
+    await scene.publish('ada/hello', workTree, refs);
+    await scene.publish('ada/secret', workTree, refs, { private: true });
   });
 
   after(async () => {
-    await browser?.close();
-    await server?.[Symbol.asyncDispose]();
+    await scene?.[Symbol.asyncDispose]();
   });
 
-  async function open(path: string, context = visitor): Promise<Page> {
-    const page = await context.newPage();
-    await page.goto(`${server.httpUrl}${path}`);
-    return page;
-  }
-
-  async function signedIn(person: Person): Promise<BrowserContext> {
-    const context = await browser.newContext({ javaScriptEnabled: false });
-    const page = await open('/login', context);
-    await page.getByLabel('Name').fill(person.login);
-    await page.getByLabel('Password').fill(person.password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByRole('link', { name: person.login, exact: true }).waitFor();
-    return context;
-  }
-
   test('a visitor walks from the list to the README, a directory, a file and back', async () => {
-    const page = await open('/');
+    const page = await scene.page('/');
     assert.equal(await page.getByRole('link', { name: 'ada/secret' }).count(), 0);
     await page.getByRole('link', { name: 'ada/hello' }).click();
     await page.getByRole('heading', { name: 'Hello there' }).waitFor();
@@ -84,27 +53,27 @@ suite('the web in a real browser, with JavaScript switched off', () => {
   });
 
   test('each file is shown with the commit that last changed it', async () => {
-    const page = await open('/ada/hello');
+    const page = await scene.page('/ada/hello');
     assert.match(await page.getByRole('row', { name: 'docs/' }).innerText(), /Change the guide/);
     assert.match(await page.getByRole('row', { name: 'src/' }).innerText(), /Add files/);
   });
 
   test('a branch with a slash, a tag and a commit are places to look from', async () => {
     for (const revision of ['feature/x', 'v1.0', await git(['rev-parse', 'HEAD'], { cwd: workTree })]) {
-      const page = await open(`/ada/hello/blob/${revision}/docs/guide.md`);
+      const page = await scene.page(`/ada/hello/blob/${revision}/docs/guide.md`);
       assert.match(
         await page.getByRole('region', { name: 'File content' }).innerText(),
         /Second\./,
         revision,
       );
     }
-    const refs = await open('/ada/hello/refs');
-    await refs.getByRole('link', { name: 'feature/x' }).click();
+    const refs = await scene.page('/ada/hello/refs');
+    await refs.getByRole('link', { name: 'feature/x', exact: true }).click();
     await refs.getByRole('link', { name: 'pixel.png' }).waitFor();
   });
 
   test('history leads to a commit and its changes', async () => {
-    const page = await open('/ada/hello/history/main/docs/guide.md');
+    const page = await scene.page('/ada/hello/history/main/docs/guide.md');
     assert.equal(await page.getByRole('listitem').filter({ hasText: 'Begin' }).count(), 0);
     await page.getByRole('link', { name: 'Change the guide' }).click();
     const change = page.getByRole('region', { name: 'Changes of docs/guide.md' });
@@ -116,22 +85,22 @@ suite('the web in a real browser, with JavaScript switched off', () => {
   });
 
   test('nothing that a repository holds runs in our origin', async () => {
-    const scripted = await browser.newContext();
-    const readme = await open('/ada/hello', scripted);
+    const scripted = await scene.browser.newContext();
+    const readme = await scene.page('/ada/hello', scripted);
     assert.doesNotMatch(await readme.title(), /owned/);
     const raw = await scripted.newPage();
     const response = await raw.goto(`${server.httpUrl}/ada/hello/raw/main/page.html`);
     assert.equal(response?.headers()['content-type'], 'text/plain; charset=utf-8');
     assert.doesNotMatch(await raw.title(), /owned/);
     assert.match(await raw.locator('body').innerText(), /<script>/);
-    const blob = await open('/ada/hello/blob/main/page.html', scripted);
+    const blob = await scene.page('/ada/hello/blob/main/page.html', scripted);
     assert.doesNotMatch(await blob.title(), /owned/);
     await scripted.close();
   });
 
   test('an image is shown', async () => {
-    const scripted = await browser.newContext();
-    const page = await open('/ada/hello/blob/main/pixel.png', scripted);
+    const scripted = await scene.browser.newContext();
+    const page = await scene.page('/ada/hello/blob/main/pixel.png', scripted);
     const width = await page
       .getByAltText('pixel.png')
       .evaluate((image) => Reflect.get(image, 'naturalWidth') as number);
@@ -140,23 +109,23 @@ suite('the web in a real browser, with JavaScript switched off', () => {
   });
 
   test('a private repository is shown to its owner, and is not there for anyone else', async () => {
-    const anonymous = await open('/ada/secret');
+    const anonymous = await scene.page('/ada/secret');
     assert.equal(new URL(anonymous.url()).pathname, '/login');
-    const stranger = await open('/ada/secret', await signedIn(eve));
+    const stranger = await scene.page('/ada/secret', await scene.signedIn(scene.eve));
     await stranger.getByRole('heading', { name: 'Not found' }).waitFor();
-    const owner = await open('/ada/secret', await signedIn(ada));
+    const owner = await scene.page('/ada/secret', await scene.signedIn(scene.ada));
     await owner.getByRole('heading', { name: 'Hello there' }).waitFor();
   });
 
   test('a wrong password is refused with a sentence, and signing out ends the session', async () => {
-    const context = await browser.newContext({ javaScriptEnabled: false });
-    const page = await open('/login', context);
+    const context = await scene.browser.newContext({ javaScriptEnabled: false });
+    const page = await scene.page('/login', context);
     await page.getByLabel('Name').fill('ada');
     await page.getByLabel('Password').fill('wrong');
     await page.getByRole('button', { name: 'Sign in' }).click();
     assert.notEqual(await page.getByRole('alert').innerText(), '');
-    const member = await signedIn(ada);
-    const home = await open('/', member);
+    const member = await scene.signedIn(scene.ada);
+    const home = await scene.page('/', member);
     await home.getByRole('button', { name: 'Sign out' }).click();
     await home.getByRole('link', { name: 'Sign in' }).waitFor();
     await home.goto(`${server.httpUrl}/ada/secret`);
@@ -164,8 +133,8 @@ suite('the web in a real browser, with JavaScript switched off', () => {
   });
 
   test('a repository, a key and a token are made in the browser, and git works with them', async () => {
-    const context = await signedIn(ada);
-    const page = await open('/new', context);
+    const context = await scene.signedIn(scene.ada);
+    const page = await scene.page('/new', context);
     await page.getByLabel('Name').fill('from-the-web');
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('heading', { name: 'This repository is empty' }).waitFor();
@@ -188,8 +157,8 @@ suite('the web in a real browser, with JavaScript switched off', () => {
   });
 
   test('an owner invites somebody to a private repository, and deletes one', async () => {
-    const context = await signedIn(ada);
-    const page = await open('/new', context);
+    const context = await scene.signedIn(scene.ada);
+    const page = await scene.page('/new', context);
     await page.getByLabel('Name').fill('shared');
     await page.getByLabel(/Private:/).check();
     await page.getByRole('button', { name: 'Create' }).click();
@@ -198,7 +167,7 @@ suite('the web in a real browser, with JavaScript switched off', () => {
     await page.getByLabel('Role').selectOption('reader');
     await page.getByRole('button', { name: 'Add' }).click();
     await page.getByRole('button', { name: 'Remove eve' }).waitFor();
-    const guest = await open('/ada/shared', await signedIn(eve));
+    const guest = await scene.page('/ada/shared', await scene.signedIn(scene.eve));
     await guest.getByRole('heading', { name: 'This repository is empty' }).waitFor();
     assert.equal(await guest.getByRole('link', { name: 'Settings' }).count(), 1);
     await page.getByLabel('Type shared to confirm').fill('shared');
@@ -208,13 +177,13 @@ suite('the web in a real browser, with JavaScript switched off', () => {
   });
 
   test('a form that another site sends is refused', async () => {
-    const context = await signedIn(ada);
+    const context = await scene.signedIn(scene.ada);
     const answer = await context.request.post(`${server.httpUrl}/new`, {
       headers: { origin: 'https://evil.example' },
       form: { name: 'forged' },
     });
     assert.equal(answer.status(), 403);
-    const page = await open('/ada/forged', context);
+    const page = await scene.page('/ada/forged', context);
     await page.getByRole('heading', { name: 'Not found' }).waitFor();
   });
 });

@@ -1,134 +1,158 @@
-import { Readable } from 'node:stream';
-import { html, raw } from 'hono/html';
-import { PackhorseError, collect } from '#base';
+import { html } from 'hono/html';
+import { collect, PackhorseError } from '#base';
 import type { BlobFields, TreeEntry } from '#git';
-import { count, formatSize } from '../format.ts';
+import { formatSize } from '../format.ts';
 import type { Markup } from '../layout.ts';
 import { revisionLink } from '../links.ts';
-import { breadcrumbs } from '../repository-frame.ts';
-import { resolvePlace, type Place } from '../revision.ts';
-import type { RepositoryView } from '../view.ts';
+import { permalink, placeBar } from '../place-bar.ts';
+import { fileText, type FileText } from '../text.ts';
+import type { LocatedPlace, RepositoryPage, RepositoryView } from '../view.ts';
+import { imageType } from './raw.ts';
+import { documentPlace, isMarkdown } from './readme.ts';
+import { submodule } from './submodule.ts';
+import { symbolicLink } from './symbolic-link.ts';
 
-const imageTypes: Readonly<Record<string, string>> = {
-  png: 'image/png',
-  jpg: 'image/jpeg',
-  jpeg: 'image/jpeg',
-  gif: 'image/gif',
-  webp: 'image/webp',
-  avif: 'image/avif',
-  ico: 'image/x-icon',
-  svg: 'image/svg+xml',
-};
-
-function imageType(path: string): string | undefined {
-  return imageTypes[/\.([^./]+)$/.exec(path)?.[1]?.toLowerCase() ?? ''];
+/** What is shown of a file, and what else is to be said about it. */
+interface Shown {
+  readonly body: Markup;
+  readonly facts?: readonly string[];
+  readonly warning?: Markup;
+  /** A document can be seen as it reads and as it is written. */
+  readonly isDocument?: boolean;
 }
 
-async function fileAt(view: RepositoryView, place: Place): Promise<TreeEntry> {
-  const entry = await view.open.agent.entry(place.commitOid, place.path);
-  if (entry === undefined || entry.kind === 'tree' || entry.kind === 'submodule') {
-    throw new PackhorseError('not_found', 'There is no file at this path.');
-  }
-  return entry;
-}
-
-/** Numbered lines out of highlighted markup, which never spans a line break. */
-function numberedLines(lines: readonly string[]): Markup {
+function codeTable(rows: Markup): Markup {
   return html`<div class="code" tabindex="0" role="region" aria-label="File content">
     <table>
+      <thead class="hidden">
+        <tr>
+          <th scope="col">Line</th>
+          <th scope="col">Content</th>
+        </tr>
+      </thead>
       <tbody>
-        ${lines.map(
-          (line, index) =>
-            html`<tr id="L${String(index + 1)}">
-              <td class="number"><a href="#L${String(index + 1)}">${String(index + 1)}</a></td>
-              <td>${raw(line)}</td>
-            </tr>`,
-        )}
+        ${rows}
       </tbody>
     </table>
   </div>`;
 }
 
-async function content(
+function factsOf(text: FileText): readonly string[] {
+  return [
+    ...(text.encoding === 'UTF-8' ? [] : ['not UTF-8, shown as Windows-1252']),
+    ...(text.lineEnding === 'CRLF' ? ['CRLF line endings'] : []),
+    ...(text.lineEnding === 'mixed' ? ['mixed line endings'] : []),
+    ...(text.endsWithNewline ? [] : ['no newline at the end']),
+  ];
+}
+
+const bidiWarning = html`<p class="notice">
+  This file holds characters that change the direction of text: it may read otherwise than it is processed.
+</p>`;
+
+async function textFile(view: RepositoryView, place: LocatedPlace, entry: TreeEntry): Promise<Shown> {
+  const { maxRenderedBlobBytes } = view.application.settings;
+  const file = fileText(await collect(view.agent.blobContent(entry.oid), maxRenderedBlobBytes));
+  const { renderer } = view.application;
+  const source = { oid: entry.oid, text: file.text };
+  const isDocument = isMarkdown(entry.name);
+  const about = { facts: factsOf(file), isDocument, ...(file.hasBidiControls && { warning: bidiWarning }) };
+  if (!isDocument || view.context.req.query('plain') !== undefined) {
+    return { body: codeTable(await renderer.code(source, entry.name)), ...about };
+  }
+  const directory = place.path.split('/').slice(0, -1).join('/');
+  const document = await renderer.markdown(source, documentPlace(view, place, directory));
+  return {
+    body: html`<div class="content document" role="region" aria-label="File content">${document}</div>`,
+    ...about,
+  };
+}
+
+async function shownAs(
   view: RepositoryView,
-  place: Place,
+  place: LocatedPlace,
   entry: TreeEntry,
   fields: BlobFields,
-): Promise<Markup> {
-  const rawAddress = revisionLink(view.name, 'raw', place.revision, place.path);
+): Promise<Shown> {
+  const rawAddress = revisionLink(view.name, 'raw', place.revision.address, place.path);
+  const message = (text: Markup): Shown => ({ body: html`<p class="content">${text}</p>` });
+  if (entry.kind === 'symlink') return message(await symbolicLink(view, place, entry));
   if (imageType(place.path) !== undefined) {
-    return html`<div class="content readme"><img src="${rawAddress}" alt="${entry.name}" /></div>`;
+    return { body: html`<div class="content image"><img src="${rawAddress}" alt="${entry.name}" /></div>` };
   }
+  if (fields.sizeBytes === 0) return message(html`This file is empty.`);
   if (fields.binary)
-    return html`<p class="content">This is a binary file. <a href="${rawAddress}">Download it</a>.</p>`;
-  const { maxRenderedBlobBytes } = view.application.settings;
-  if (fields.sizeBytes > maxRenderedBlobBytes) {
-    return html`<p class="content">
-      This file is too large to be shown here. <a href="${rawAddress}">Open it raw</a>.
-    </p>`;
+    return message(
+      html`This is a binary file. <a href="${rawAddress}" download="${entry.name}">Download it</a>.`,
+    );
+  if (fields.sizeBytes > view.application.settings.maxRenderedBlobBytes) {
+    return message(html`This file is too large to be shown here. <a href="${rawAddress}">Open it raw</a>.`);
   }
-  const text = (await collect(view.open.agent.blobContent(entry.oid), maxRenderedBlobBytes)).toString('utf8');
-  return numberedLines(await view.application.renderer.highlight(text, entry.name));
+  return textFile(view, place, entry);
+}
+
+function fileLinks(view: RepositoryView, place: LocatedPlace, isDocument: boolean): Markup {
+  const { revision, path } = place;
+  const isPlain = view.context.req.query('plain') !== undefined;
+  const other = isPlain
+    ? html`<a href="${view.context.req.path}">Document</a>`
+    : html`<a href="?plain">Source</a>`;
+  return html`<span class="actions">
+    ${isDocument ? other : ''}
+    <a href="${revisionLink(view.name, 'raw', revision.address, path)}">Raw</a>
+    <a href="${revisionLink(view.name, 'history', revision.address, path)}">History</a>
+    ${permalink(view.name, place, 'blob')}
+  </span>`;
+}
+
+async function filePage(
+  view: RepositoryView,
+  place: LocatedPlace,
+  entry: TreeEntry,
+): Promise<RepositoryPage> {
+  const fields = await view.agent.blob(entry.oid);
+  const shown = await shownAs(view, place, entry, fields);
+  const facts = [
+    formatSize(fields.sizeBytes),
+    ...(entry.kind === 'executable' ? ['executable'] : []),
+    ...(shown.facts ?? []),
+  ];
+  const content = html`${placeBar(view.name, place, 'blob')} ${shown.warning ?? ''}
+    <section class="panel" aria-labelledby="file">
+      <h2 id="file" class="hidden">${entry.name}</h2>
+      <header>
+        <span class="quiet">${facts.join(', ')}</span>
+        ${fileLinks(view, place, shown.isDocument === true)}
+      </header>
+      ${shown.body}
+    </section>`;
+  return { title: place.path, tab: 'files', located: place, content };
+}
+
+async function submodulePage(
+  view: RepositoryView,
+  place: LocatedPlace,
+  entry: TreeEntry,
+): Promise<RepositoryPage> {
+  const content = html`${placeBar(view.name, place, 'blob')}
+    <section class="panel" aria-labelledby="file">
+      <header>
+        <h2 id="file">${entry.name}</h2>
+        <span class="tag">submodule</span>
+      </header>
+      <p class="content">${await submodule(view, place, entry)}</p>
+    </section>`;
+  return { title: place.path, tab: 'files', located: place, content };
 }
 
 export async function showBlob(view: RepositoryView, address: string): Promise<Response> {
-  const { agent } = view.open;
-  const place = await resolvePlace(agent, address);
-  const entry = await agent.entry(place.commitOid, place.path);
-  if (place.path === '' || entry?.kind === 'tree') {
-    return view.context.redirect(revisionLink(view.name, 'tree', place.revision, place.path), 302);
+  const place = await view.locate(address);
+  const entry = await view.agent.entry(place.revision.commitOid, place.path);
+  if (entry === undefined) throw new PackhorseError('not_found', 'There is no file at this path.');
+  if (entry.kind === 'tree') {
+    return view.context.redirect(revisionLink(view.name, 'tree', place.revision.address, place.path), 302);
   }
-  const file = await fileAt(view, place);
-  const fields = await agent.blob(file.oid);
-  const body = await content(view, place, file, fields);
-  return view.html(
-    place.path,
-    'files',
-    place.revision,
-    html`${breadcrumbs(view.open, place.revision, place.path)}
-      <section class="panel">
-        <header>
-          <span class="quiet"
-            >${count(fields.sizeBytes, 'byte')}
-            (${formatSize(fields.sizeBytes)})${file.kind === 'executable' ? ', executable' : ''}</span
-          >
-          <span>
-            <a href="${revisionLink(view.name, 'raw', place.revision, place.path)}">Raw</a>
-            <a href="${revisionLink(view.name, 'history', place.revision, place.path)}">History</a>
-          </span>
-        </header>
-        ${body}
-      </section>`,
+  return view.unlessKnown([place.revision, place.choices, entry], () =>
+    entry.kind === 'submodule' ? submodulePage(view, place, entry) : filePage(view, place, entry),
   );
-}
-
-/**
- * The bytes of a file, such that they cannot act in our origin: text is always text/plain, only
- * images keep their type, everything is sandboxed and the rest is a download.
- */
-export async function sendRaw(view: RepositoryView, address: string): Promise<Response> {
-  const { agent } = view.open;
-  const place = await resolvePlace(agent, address);
-  const entry = await fileAt(view, place);
-  const fields = await agent.blob(entry.oid);
-  const headers = new Headers({
-    etag: `"${entry.oid}"`,
-    'cache-control': view.open.record.visibility === 'public' ? 'public, max-age=60' : 'private, max-age=60',
-    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    'x-content-type-options': 'nosniff',
-  });
-  if (view.context.req.header('if-none-match') === `"${entry.oid}"`)
-    return new Response(null, { status: 304, headers });
-  const image = imageType(place.path);
-  headers.set(
-    'content-type',
-    image ?? (fields.binary ? 'application/octet-stream' : 'text/plain; charset=utf-8'),
-  );
-  headers.set('content-length', String(fields.sizeBytes));
-  if (image === undefined && fields.binary) {
-    headers.set('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(entry.name)}`);
-  }
-  const body =
-    view.context.req.method === 'HEAD' ? null : Readable.toWeb(Readable.from(agent.blobContent(entry.oid)));
-  return new Response(body as ReadableStream | null, { headers });
 }

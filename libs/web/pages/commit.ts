@@ -1,121 +1,64 @@
 import { html } from 'hono/html';
-import { PackhorseError } from '#base';
-import type { CommitFields, Diff, DiffFile, DiffLine } from '#git';
-import { count, formatTime, shortOid } from '../format.ts';
+import type { CommitFields, Signature } from '#git';
+import { formatTime, shortOid } from '../format.ts';
 import type { Markup } from '../layout.ts';
 import { commitLink, revisionLink } from '../links.ts';
-import type { RepositoryView } from '../view.ts';
+import { resolveRevision } from '../revision.ts';
+import type { RepositoryPage, RepositoryView } from '../view.ts';
+import { changes } from './diff.ts';
 
-const signs: Readonly<Record<DiffLine['origin'], string>> = {
-  context: ' ',
-  added: '+',
-  removed: '-',
-  'no-newline': '\\',
-};
-
-function lineRow(line: DiffLine): Markup {
-  const kind = line.origin === 'added' || line.origin === 'removed' ? line.origin : '';
-  return html`<tr class="${kind}">
-    <td class="number">${line.oldLine?.toString() ?? ''}</td>
-    <td class="number">${line.newLine?.toString() ?? ''}</td>
-    <td>${signs[line.origin]}${line.text}</td>
-  </tr>`;
+export function person({ name, email, timestampMs }: Signature): Markup {
+  return html`<strong>${name}</strong> <span class="quiet">&lt;${email}&gt;</span>, ${formatTime(timestampMs)}`;
 }
 
-function fileTitle(file: DiffFile): string {
-  return file.status === 'renamed' || file.status === 'copied'
-    ? `${file.oldPath} → ${file.newPath}`
-    : file.newPath;
+function isSame(one: Signature, other: Signature): boolean {
+  return one.name === other.name && one.email === other.email;
 }
 
-function hunks(file: DiffFile): Markup {
-  if (file.binary) return html`<p class="content quiet">Binary file.</p>`;
-  if (file.hunks.length === 0)
-    return html`<p class="content quiet">
-      ${file.truncated ? 'Too large to be shown.' : 'No change in content.'}
-    </p>`;
-  return html`<div class="code" tabindex="0" role="region" aria-label="Changes of ${fileTitle(file)}">
-      <table>
-        <tbody>
-          ${file.hunks.map(
-            (hunk) =>
-              html`<tr class="hunk">
-                  <td colspan="3">${hunk.header}</td>
-                </tr>
-                ${hunk.lines.map(lineRow)}`,
-          )}
-        </tbody>
-      </table>
-    </div>
-    ${file.truncated ? html`<p class="content quiet">The rest of this file's changes is left out.</p>` : ''}`;
-}
-
-function fileSection(view: RepositoryView, commit: CommitFields, file: DiffFile, index: number): Markup {
-  const title = fileTitle(file);
-  return html`<section class="panel" id="file-${String(index)}" aria-label="${title}">
-    <header>
-      <span class="mono"
-        >${file.status === 'deleted' ? title : html`<a href="${revisionLink(view.name, 'blob', commit.oid, file.newPath)}">${title}</a>`}</span
-      >
-      <span class="counts"
-        ><span class="tag">${file.status}</span> <span class="plus">+${String(file.addedLines)}</span>
-        <span class="minus">−${String(file.removedLines)}</span></span
-      >
-    </header>
-    ${hunks(file)}
-  </section>`;
-}
-
-function person(commit: CommitFields): Markup {
-  const { author, committer } = commit;
-  const same = author.name === committer.name && author.email === committer.email;
-  return html`<p>
-    <strong>${author.name}</strong> &lt;${author.email}&gt;, ${formatTime(author.timestampMs)}
-    ${same ? '' : html`<br /><span class="quiet">committed by ${committer.name} &lt;${committer.email}&gt;, ${formatTime(committer.timestampMs)}</span>`}
-  </p>`;
-}
-
-function changes(view: RepositoryView, commit: CommitFields, diff: Diff): Markup {
-  return html`<h2>
-      ${count(diff.stats.files, 'file')} changed
-      <span class="counts"
-        ><span class="plus">+${String(diff.stats.addedLines)}</span>
-        <span class="minus">−${String(diff.stats.removedLines)}</span></span
-      >
-    </h2>
+function facts(view: RepositoryView, commit: CommitFields): Markup {
+  const { author, committer, parents } = commit;
+  const parentLinks = parents.map(
+    (oid) => html`<a class="mono" href="${commitLink(view.name, oid)}">${shortOid(oid)}</a> `,
+  );
+  return html`<dl class="facts">
+    <dt>Author</dt>
+    <dd>${person(author)}</dd>
     ${
-      diff.files.length < 2
+      isSame(author, committer)
         ? ''
-        : html`<ul class="mono">
-            ${diff.files.map((file, index) => html`<li><a href="#file-${String(index)}">${fileTitle(file)}</a></li>`)}
-          </ul>`
+        : html`<dt>Committer</dt>
+            <dd>${person(committer)}</dd>`
     }
-    ${diff.files.map((file, index) => fileSection(view, commit, file, index))}
-    ${diff.omittedFiles === 0 ? '' : html`<p class="notice">${count(diff.omittedFiles, 'more file')} changed; this page would become too large with them.</p>`}`;
+    <dt>Commit</dt>
+    <dd>
+      <span class="mono">${commit.oid}</span>
+      <a href="${revisionLink(view.name, 'tree', commit.oid)}" rel="nofollow">Files</a>
+      <a href="${revisionLink(view.name, 'history', commit.oid)}" rel="nofollow">History</a>
+    </dd>
+    ${
+      parents.length === 0
+        ? ''
+        : html`<dt>${parents.length === 1 ? 'Parent' : 'Parents'}</dt>
+            <dd>${parentLinks}</dd>`
+    }
+  </dl>`;
+}
+
+async function commitPage(view: RepositoryView, commit: CommitFields): Promise<RepositoryPage> {
+  const parent = commit.parents[0];
+  const diff = await view.agent.diff({ newOid: commit.oid, ...(parent !== undefined && { oldOid: parent }) });
+  const isMerge = commit.parents.length > 1;
+  const content = html`<h2>${commit.summary === '' ? '(no message)' : commit.summary}</h2>
+    ${commit.body === '' ? '' : html`<pre class="message" tabindex="0">${commit.body}</pre>`}
+    ${facts(view, commit)}
+    ${isMerge ? html`<p class="quiet">This is a merge: what it brought in, compared with its first parent.</p>` : ''}
+    ${await changes(view, commit.oid, diff)}`;
+  return { title: commit.summary, tab: undefined, content };
 }
 
 /** One commit and what it changed against its first parent. */
-export async function showCommit(view: RepositoryView, revision: string): Promise<Response> {
-  const { agent } = view.open;
-  const resolved = await agent.resolve(revision);
-  if (resolved === undefined) throw new PackhorseError('not_found', 'There is no commit of that name.');
-  const commit = await agent.commit(await agent.peel(resolved.oid, 'commit'));
-  const parent = commit.parents[0];
-  const diff = await agent.diff({ newOid: commit.oid, ...(parent !== undefined && { oldOid: parent }) });
-  const parents = commit.parents.map(
-    (oid) => html` <a class="mono" href="${commitLink(view.name, oid)}">${shortOid(oid)}</a>`,
-  );
-  return view.html(
-    commit.summary,
-    undefined,
-    commit.oid,
-    html`<h2>${commit.summary === '' ? '(no message)' : commit.summary}</h2>
-      ${commit.body === '' ? '' : html`<pre>${commit.body}</pre>`} ${person(commit)}
-      <p class="quiet">
-        commit <span class="mono">${commit.oid}</span>
-        ${parents.length === 0 ? '' : html`<br />${parents.length === 1 ? 'parent' : 'parents'}${parents}`}
-        <br /><a href="${revisionLink(view.name, 'tree', commit.oid)}">Browse files at this commit</a>
-      </p>
-      ${changes(view, commit, diff)}`,
-  );
+export async function showCommit(view: RepositoryView, address: string): Promise<Response> {
+  const { commitOid } = await view.agent.transaction((reader) => resolveRevision(reader, address));
+  const commit = await view.agent.commit(commitOid);
+  return view.unlessKnown([commit.oid], () => commitPage(view, commit));
 }

@@ -1,51 +1,58 @@
 import { html } from 'hono/html';
+import { PackhorseError } from '#base';
 import type { CommitFields } from '#git';
-import { formatTime, shortOid } from '../format.ts';
+import { commitList } from '../commit-list.ts';
+import { offset } from '../format.ts';
 import type { Markup } from '../layout.ts';
-import { commitLink } from '../links.ts';
-import { breadcrumbs } from '../repository-frame.ts';
-import { resolvePlace } from '../revision.ts';
-import type { RepositoryView } from '../view.ts';
+import { revisionLink } from '../links.ts';
+import { placeBar } from '../place-bar.ts';
+import type { LocatedPlace, RepositoryPage, RepositoryView } from '../view.ts';
 
-function item(view: RepositoryView, commit: CommitFields): Markup {
-  const address = commitLink(view.name, commit.oid);
-  return html`<li>
-    <a href="${address}"><strong>${commit.summary === '' ? '(no message)' : commit.summary}</strong></a
-    ><br />
-    <span class="quiet"
-      >${commit.author.name}, ${formatTime(commit.author.timestampMs)}
-      <a href="${address}" class="mono" aria-label="Commit ${shortOid(commit.oid)}"
-        >${shortOid(commit.oid)}</a
-      ></span
-    >
-  </li>`;
+/** Where a file's history goes on under the name that it had before its first commit here. */
+async function earlierName(view: RepositoryView, path: string, oldest: CommitFields): Promise<Markup> {
+  const parent = oldest.parents[0];
+  if (parent === undefined) return html``;
+  const diff = await view.agent.diff({ oldOid: parent, newOid: oldest.oid, contextLines: 0 });
+  const renamed = diff.files.find((file) => file.newPath === path && file.status === 'renamed');
+  if (renamed === undefined) return html``;
+  return html`<p>
+    Before that it was called
+    <a class="mono" href="${revisionLink(view.name, 'history', parent, renamed.oldPath)}" rel="nofollow"
+      >${renamed.oldPath}</a
+    >.
+  </p>`;
+}
+
+async function historyPage(view: RepositoryView, place: LocatedPlace): Promise<RepositoryPage> {
+  const { agent } = view;
+  const { revision, path } = place;
+  const { pageItems } = view.application.settings;
+  const skip = offset(view.context.req.query('skip'));
+  const request = { from: revision.commitOid, skip, limit: pageItems, ...(path !== '' && { path }) };
+  const [{ commits, hasMore }, entry] = await Promise.all([
+    agent.history(request),
+    agent.entry(revision.commitOid, path),
+  ]);
+  const oldest = commits.at(-1);
+  if (entry === undefined && oldest === undefined && skip === 0) {
+    throw new PackhorseError('not_found', 'Nothing was ever at this path.');
+  }
+  const newer = Math.max(0, skip - pageItems);
+  const content = html`${placeBar(view.name, place, 'history')}
+    <h2>History of ${path === '' ? revision.label : path}</h2>
+    ${entry === undefined ? html`<p class="notice">There is nothing at this path any more.</p>` : ''}
+    ${oldest === undefined ? html`<p class="quiet">There are no commits here.</p>` : commitList(view.name, commits, path)}
+    ${path !== '' && oldest !== undefined && !hasMore ? await earlierName(view, path, oldest) : ''}
+    <nav class="pages" aria-label="Pages">
+      ${skip > 0 ? html`<a href="${newer === 0 ? view.context.req.path : `?skip=${newer}`}" rel="prev nofollow">Newer</a>` : ''}
+      ${hasMore ? html`<a href="?skip=${String(skip + pageItems)}" rel="next nofollow">Older</a>` : ''}
+    </nav>`;
+  const title = `History of ${path === '' ? revision.label : path}`;
+  return { title, tab: 'history', located: place, content };
 }
 
 /** The commits behind a revision, or those that changed one path. */
 export async function showHistory(view: RepositoryView, address: string): Promise<Response> {
-  const { agent } = view.open;
-  const place = await resolvePlace(agent, address);
-  const skip = Math.max(0, Math.trunc(Number(view.context.req.query('skip')) || 0));
-  const { pageItems } = view.application.settings;
-  const { commits, hasMore } = await agent.history({
-    from: place.commitOid,
-    skip,
-    limit: pageItems,
-    ...(place.path !== '' && { path: place.path }),
-  });
-  const previous =
-    skip > 0 ? html`<a href="?skip=${String(Math.max(0, skip - pageItems))}" rel="prev">Newer</a>` : '';
-  const next = hasMore ? html`<a href="?skip=${String(skip + pageItems)}" rel="next">Older</a>` : '';
-  return view.html(
-    `History of ${place.path === '' ? place.revision : place.path}`,
-    'history',
-    place.revision,
-    html`${place.path === '' ? html`<h2>History of ${place.revision}</h2>` : breadcrumbs(view.open, place.revision, place.path)}
-      <section class="panel">
-        <ul class="list">
-          ${commits.map((commit) => item(view, commit))}
-        </ul>
-      </section>
-      <nav class="pages" aria-label="Pages">${previous}${next}</nav>`,
-  );
+  const place = await view.locate(address);
+  return view.unlessKnown([place.revision, place.choices], () => historyPage(view, place));
 }

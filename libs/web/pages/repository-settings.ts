@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import type { RepositoryRole, Visibility } from '#accounts';
 import { hasCode, PackhorseError } from '#base';
 import type { Markup } from '../layout.ts';
-import { repositoryLink } from '../links.ts';
+import { ownerLink, repositoryLink } from '../links.ts';
 import type { RepositoryView } from '../view.ts';
 
 const roles: readonly RepositoryRole[] = ['reader', 'writer', 'admin'];
@@ -60,11 +60,11 @@ async function show(view: RepositoryView, problem: string | undefined): Promise<
     html`<option value="${visibility}" ${record.visibility === visibility ? 'selected' : ''}>
       ${label}
     </option>`;
-  return view.html(
-    'Settings',
-    'settings',
-    undefined,
-    html`${problem === undefined ? '' : html`<p class="notice error" role="alert">${problem}</p>`}
+  if (problem !== undefined) view.context.status(400);
+  return view.html({
+    title: 'Settings',
+    tab: 'settings',
+    content: html`${problem === undefined ? '' : html`<p class="notice error" role="alert">${problem}</p>`}
       <h2>Repository</h2>
       <form method="post" action="${address}" class="stack">
         <div>
@@ -89,7 +89,7 @@ async function show(view: RepositoryView, problem: string | undefined): Promise<
         </div>
         <div><button type="submit" class="danger">Delete this repository</button></div>
       </form>`,
-  );
+  });
 }
 
 export async function showRepositorySettings(view: RepositoryView): Promise<Response> {
@@ -126,7 +126,7 @@ async function remove(view: RepositoryView, field: Fields): Promise<string> {
     );
   }
   await view.application.repositories.remove(view.context.var.identity, view.name.ownerLogin, view.name.name);
-  return `/${view.name.ownerLogin}`;
+  return ownerLink(view.name.ownerLogin);
 }
 
 export const repositoryChanges = { save, grant, remove } as const;

@@ -159,7 +159,8 @@ async function show(
     ${outcome.done === undefined ? '' : html`<p class="notice" role="status">${outcome.done}</p>`}
     ${keySection(keys)} ${tokenSection(tokens, outcome.token, user.isAdmin)} ${passwordSection()}`;
   const content = page({ title: 'Settings', identity: user, path: '/settings', body });
-  context.header('cache-control', 'no-store');
+  // A secret may be on the page: it is neither kept nor compressed beside what others may choose (BREACH).
+  context.header('cache-control', 'no-store, no-transform');
   return context.html(content, outcome.problem === undefined ? 200 : 400);
 }
 

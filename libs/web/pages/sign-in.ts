@@ -1,13 +1,16 @@
 import { html } from 'hono/html';
-import { hasCode } from '#base';
+import { hasCode, type ErrorCode } from '#base';
+import { httpStatuses } from '#gateway';
 import type { Application } from '../application.ts';
 import { page, type Markup } from '../layout.ts';
+import { localPath } from '../links.ts';
 import type { WebContext } from '../session.ts';
 
-/** Only a path on this site: never another origin, never a protocol-relative address. */
-function safeReturn(path: string | undefined): string {
-  return path !== undefined && /^\/(?![/\\])/.test(path) ? path : '/';
-}
+/** When trying again may help: after some failed passwords have been forgotten, or once the rush is over. */
+const retryAfterSeconds: Readonly<Partial<Record<ErrorCode, string>>> = {
+  resource_exhausted: '60',
+  unavailable: '5',
+};
 
 function form(context: WebContext, returnTo: string, problem: string | undefined, login: string): Markup {
   return page({
@@ -40,7 +43,9 @@ function form(context: WebContext, returnTo: string, problem: string | undefined
 }
 
 export async function showSignIn(context: WebContext): Promise<Response> {
-  return context.html(form(context, safeReturn(context.req.query('return')), undefined, ''));
+  const returnTo = localPath(context.req.query('return'));
+  if (context.var.identity.kind === 'user') return context.redirect(returnTo, 303);
+  return context.html(form(context, returnTo, undefined, ''));
 }
 
 export async function signIn(
@@ -50,7 +55,7 @@ export async function signIn(
 ): Promise<Response> {
   const body = await context.req.parseBody();
   const field = (name: string): string => (typeof body[name] === 'string' ? body[name] : '');
-  const returnTo = safeReturn(field('return'));
+  const returnTo = localPath(field('return'));
   try {
     const user = await application.accounts.authenticator.byPassword(
       field('login'),
@@ -67,10 +72,10 @@ export async function signIn(
     return context.redirect(returnTo, 303);
   } catch (thrown) {
     if (!hasCode(thrown, 'unauthenticated', 'resource_exhausted', 'unavailable')) throw thrown;
-    return context.html(
-      form(context, returnTo, thrown.message, field('login')),
-      thrown.code === 'unauthenticated' ? 401 : 429,
-    );
+    const seconds = retryAfterSeconds[thrown.code];
+    if (seconds !== undefined) context.header('retry-after', seconds);
+    const status = httpStatuses[thrown.code] as 401 | 429 | 503;
+    return context.html(form(context, returnTo, thrown.message, field('login')), status);
   }
 }
 

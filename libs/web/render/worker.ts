@@ -1,11 +1,12 @@
-import { highlightLines, renderMarkdown, type MarkdownBases } from './markup.ts';
+import { renderCode } from './code.ts';
+import { renderMarkdown, type DocumentPlace } from './markdown.ts';
 
-/** What runs in the worker thread; the argument of each is copied there. */
+/** What runs in the worker thread; the argument of each is copied there, and its answer back. */
 
-export function markdown(task: { readonly text: string; readonly bases: MarkdownBases }): string {
-  return renderMarkdown(task.text, task.bases);
+export function markdown(task: { readonly text: string; readonly place: DocumentPlace }): string {
+  return renderMarkdown(task.text, task.place);
 }
 
-export function highlight(task: { readonly text: string; readonly fileName: string }): readonly string[] {
-  return highlightLines(task.text, task.fileName);
+export function code(task: { readonly text: string; readonly fileName: string }): string {
+  return renderCode(task.text, task.fileName);
 }
