@@ -8,7 +8,7 @@ export interface LoginOptions {
   readonly lookup: KeyLookup;
   readonly maxAttempts: number;
   readonly log: Log;
-  /** Called once the client has tried in vain too often. */
+  /** Called when the client has tried in vain too often, or nobody can say who it is. */
   readonly giveUp: () => void;
 }
 
@@ -47,8 +47,9 @@ export class Login {
       if (verdict.kind === 'proven' || verdict.kind === 'known') context.accept();
       else this.#refuse(context, verdict.kind === 'forged' ? 'wrong signature' : 'unknown key');
     } catch (thrown) {
+      // "Permission denied" would not be true: hang up, so that the client sees a server in trouble.
       this.#options.log.error('an ssh key could not be checked', { error: toPackhorseError(thrown) });
-      this.#refuse(context, 'key not checked');
+      this.#options.giveUp();
     }
   }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { as, doors } from '#test/doors';
 import { fsck, git, gitFails, refsOf, startGit } from '#test/git';
+import { startPostgres } from '#test/postgres';
 import { clone, generated, Scene, stalling } from './scene.ts';
 
 /** What an operator relies on: the ready line, health, draining, and that everything is there after a restart. */
@@ -79,6 +80,31 @@ test('everything is there after a restart: people, tokens, keys, repositories', 
   const places = await Promise.all(doors.map((door) => scene.filled(door, source, { private: true })));
   await scene.packhorse.restart();
   for (const served of places) {
+    assert.equal(await git(['ls-remote', served.url], as(served)), await git(['ls-remote', source]));
+  }
+});
+
+test('a PostgreSQL of one’s own is used, its loss is told clearly, and its return is enough', async () => {
+  await using postgres = await startPostgres();
+  await using other = await Scene.start({ databaseUrl: postgres.url });
+  assert.equal(existsSync(join(other.packhorse.dataDir, 'postgres')), false);
+  const places = await Promise.all(
+    doors.map(async (door) => ({ door, served: await other.filled(door, source, { private: true }) })),
+  );
+  await postgres.stop();
+  for (const { door, served } of places) {
+    const absent = await door.remote(other.packhorse, other.owner, 'olivia/never-seen.git');
+    const said = await gitFails(['ls-remote', absent.url], as(served));
+    // SSH has no words for it before somebody is logged in, but it must not claim a wrong key.
+    const expected = {
+      http: /^remote: .*try again/i,
+      ssh: /^(Connection closed by|Received disconnect from)/,
+    };
+    assert.match(said, expected[door.name]);
+    assert.doesNotMatch(said, /no such repository|ECONNREFUSED|password|denied/i);
+  }
+  await postgres.start();
+  for (const { served } of places) {
     assert.equal(await git(['ls-remote', served.url], as(served)), await git(['ls-remote', source]));
   }
 });
