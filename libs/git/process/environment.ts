@@ -1,17 +1,25 @@
+/** What git processes are told unless the command at hand says otherwise: they start nothing by themselves, and what they write is durable. */
+const defaultConfig: readonly (readonly [key: string, value: string])[] = [
+  ['core.fsync', 'all'],
+  // Each by name, because a repository's own config could otherwise allow one of them again.
+  ...['', 'ext.', 'file.', 'git.', 'http.', 'https.', 'ssh.'].map(
+    (name) => [`protocol.${name}allow`, 'never'] as const,
+  ),
+  ['gc.auto', '0'],
+  ['maintenance.auto', 'false'],
+];
+
 /**
- * What every git process is told, over anything the repository's own config says: nothing that
- * runs code (hooks, file-system monitors), nothing that fetches, nothing that starts by itself.
- * Directories belong to whoever mounted the volume, so ownership is not checked (safe.directory).
+ * What every git process is told, over anything that a command or the repository's own config says:
+ * nothing runs code (hooks, file-system monitors). Directories belong to whoever mounted the
+ * volume, so ownership is not checked (safe.directory).
  */
 const forcedConfig: readonly (readonly [key: string, value: string])[] = [
   ['safe.directory', '*'],
   ['core.hooksPath', '/dev/null'],
   ['core.fsmonitor', 'false'],
-  ['core.fsync', 'all'],
-  ['protocol.allow', 'never'],
-  ['gc.auto', '0'],
-  ['maintenance.auto', 'false'],
-  ['advice.objectNameWarning', 'false'],
+  // Would run the program that `gpg.program` names.
+  ['log.showSignature', 'false'],
 ];
 
 /**
@@ -37,7 +45,7 @@ export function gitEnvironment(
     GIT_OPTIONAL_LOCKS: '0',
     GIT_PROTOCOL_FROM_USER: '0',
   };
-  const entries = [...Object.entries(config), ...forcedConfig];
+  const entries = [...defaultConfig, ...Object.entries(config), ...forcedConfig];
   environment['GIT_CONFIG_COUNT'] = String(entries.length);
   entries.forEach(([key, value], index) => {
     environment[`GIT_CONFIG_KEY_${index}`] = key;

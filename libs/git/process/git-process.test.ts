@@ -69,6 +69,27 @@ test('nothing of the environment, and no config that runs code, reaches git', as
   }
 });
 
+test('a repository cannot make git fetch, whatever its config allows', async () => {
+  const gitDir = await newBareRepository();
+  const mark = join(gitDir, 'ran');
+  const helper = `ext::sh -c touch% ${mark}`;
+  for (const [key, value] of [
+    ['protocol.ext.allow', 'always'],
+    ['remote.evil.url', helper],
+    ['remote.evil.promisor', 'true'],
+    ['extensions.partialClone', 'evil'],
+    ['core.repositoryFormatVersion', '1'],
+  ] as const) {
+    await git(['config', key, value], { cwd: gitDir });
+  }
+  const args = ['cat-file', '-t', '12'.repeat(20)];
+  assert.equal((await runner.run({ gitDir, args, okCodes: [0, 1, 128] })).code, 128);
+  await assert.rejects(runner.run({ gitDir, args: ['fetch', 'evil'] }), (error) =>
+    hasCode(error, 'internal'),
+  );
+  assert.ok(!existsSync(mark));
+});
+
 test('a repository that belongs to another user is served', async () => {
   const gitDir = await newBareRepository();
   const result = await runner.run({
