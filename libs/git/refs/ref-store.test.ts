@@ -247,3 +247,23 @@ test('HEAD can name another branch, born or not, but nothing else', async () => 
     }
   }
 });
+
+test('an owned store that somebody writes to all the same finds out, loses nothing and goes on', async () => {
+  const { bare, oids, store } = await refFixture();
+  const [one, two, three] = oids;
+  const refs = store('owned');
+  await refs.transact([create('refs/heads/main', one)], push);
+  await git(['update-ref', 'refs/heads/main', two], { cwd: bare });
+  const stale = update('refs/heads/main', one, three);
+  assert.deepEqual(reasons(await refs.transact([stale], push)), [
+    'reference changed meanwhile (fetch first)',
+  ]);
+  await sameAsGit(refs, bare);
+  await git(['update-ref', 'refs/heads/main', one], { cwd: bare });
+  assert.equal(await refs.refusal([stale], false), undefined);
+  assert.deepEqual(reasons(await refs.transact([stale], push)), ['ok']);
+  await sameAsGit(refs, bare);
+  assert.deepEqual(reasons((await refs.refusal([stale], false)) ?? []), [
+    'reference changed meanwhile (fetch first)',
+  ]);
+});

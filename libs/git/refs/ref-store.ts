@@ -106,11 +106,25 @@ export class RefStore {
     });
     const refused = reasons.filter((reason) => reason !== undefined).length;
     if (refused === 0 || (refused < commands.length && !atomic)) return undefined;
+    if (this.#options.mode === 'owned' && (await this.#isOutdated(snapshot, commands))) {
+      this.#forget();
+      return undefined;
+    }
     return commands.map(({ name }, index) => ({
       name,
       status: 'rejected',
       reason: reasons[index] ?? atomicFailure,
     }));
+  }
+
+  /** Whether somebody, an operator with git perhaps, changed one of these refs behind our back. */
+  async #isOutdated(snapshot: RefSnapshot, commands: readonly RefCommand[]): Promise<boolean> {
+    for (const { name } of commands) {
+      const known = snapshot.get(name);
+      const value = await this.#files.value(known?.symref ?? name);
+      if (known?.oid !== (value?.kind === 'oid' ? value.oid : undefined)) return true;
+    }
+    return false;
   }
 
   /** Makes HEAD name another branch, which need not exist yet. Throws `invalid_argument` for a bad name and `unavailable` when HEAD is locked. */

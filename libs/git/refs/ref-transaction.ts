@@ -52,7 +52,7 @@ export interface TransactionOutcome {
   readonly results: readonly CommandResult[];
   /** New values by real name, peeled; undefined for refs that are gone. */
   readonly changes: ReadonlyMap<string, Ref | undefined>;
-  /** False when the disk failed, so that what is remembered about it can no longer be trusted. */
+  /** False when the disk failed or is not as it was remembered, so that it has to be read again. */
   readonly clean: boolean;
 }
 
@@ -185,6 +185,9 @@ export class RefTransaction {
     if (this.#toPacked || this.#packedLock !== undefined) this.#state = await this.#context.state();
     await forEachBounded(pending, concurrency, async (step) => {
       const current = await this.#current(step);
+      // Somebody else wrote: what is remembered about the other refs is in doubt as well.
+      const oid = current?.kind === 'oid' ? current.oid : undefined;
+      if (this.#context.snapshot.get(step.name)?.oid !== oid) this.#clean = false;
       const reason = mismatch(step.command, current);
       if (reason !== undefined) step.rejected = reason;
     });
