@@ -25,7 +25,8 @@ type Exists = (fullName: string) => Promise<boolean>;
  */
 export async function findRef(segments: readonly string[], exists: Exists): Promise<FoundRef | undefined> {
   const [first = ''] = segments;
-  if (fullOid.test(first)) return undefined;
+  // These always mean what they mean to git.
+  if (first === 'HEAD' || fullOid.test(first)) return undefined;
   const names = segments.slice(0, maxSegments).map((_, index) => segments.slice(0, index + 1).join('/'));
   const prefixes = [branchPrefix, tagPrefix];
   for (const [index, ref] of names.entries()) {
@@ -55,6 +56,6 @@ export function shortName(ref: string): string {
 /** The shortest address that leads back to this ref: its short name, unless something else comes first. */
 export async function refAddress(ref: string, exists: Exists): Promise<string> {
   const short = shortName(ref);
-  const found = short === 'HEAD' ? undefined : await findRef(short.split('/'), exists);
+  const found = await findRef(short.split('/'), exists);
   return found?.ref === ref ? short : ref;
 }

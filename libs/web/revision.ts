@@ -33,7 +33,7 @@ function noSuchRevision(): PackhorseError {
  */
 export async function resolvePlace(reader: RepositoryReader, address: string): Promise<Place> {
   const segments = address.split('/').filter((segment) => segment !== '');
-  const found = segments[0] === 'HEAD' ? undefined : await findRef(segments, refExists(reader));
+  const found = await findRef(segments, refExists(reader));
   if (found !== undefined) {
     const path = segments.slice(found.segments).join('/');
     const oid = (await reader.resolve(found.ref))?.oid;
