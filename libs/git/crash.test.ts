@@ -11,6 +11,7 @@ import { temporaryDirectory } from '#test/temporary';
 import '#test/temporary-in-memory';
 import { DiskRepository } from './disk-repository.ts';
 import type { ObjectReader } from './object-reader.ts';
+import type { RepositoryMode } from './repository-policy.ts';
 import { type Disk, forEachBounded, systemDisk } from './volume/disk.ts';
 import { openVolume } from './volume/volume.ts';
 
@@ -28,7 +29,9 @@ interface Prepared {
 
 interface Scenario {
   readonly name: string;
+  readonly mode: RepositoryMode;
   readonly atomic: boolean;
+  readonly faults: readonly ('crash' | 'power' | 'error')[];
   commands(prepared: Prepared): readonly RefCommand[];
 }
 
@@ -43,11 +46,32 @@ const everyKind = ({ oldOid, newOid }: Prepared): RefCommand[] => [
 ];
 
 const scenarios: readonly Scenario[] = [
-  { name: 'a push of every kind of update', atomic: false, commands: everyKind },
-  { name: 'an atomic push', atomic: true, commands: everyKind },
+  {
+    name: 'a push of every kind of update',
+    mode: 'owned',
+    atomic: false,
+    faults: ['crash', 'power', 'error'],
+    commands: everyKind,
+  },
+  {
+    name: 'an atomic push',
+    mode: 'owned',
+    atomic: true,
+    faults: ['crash', 'power', 'error'],
+    commands: everyKind,
+  },
+  {
+    name: 'a push to a shared repository',
+    mode: 'shared',
+    atomic: true,
+    faults: ['error'],
+    commands: everyKind,
+  },
   {
     name: 'a push of many refs',
+    mode: 'owned',
     atomic: false,
+    faults: ['power', 'error'],
     commands: (prepared) => [
       ...everyKind(prepared),
       ...Array.from({ length: many }, (_, index) => ({
@@ -92,11 +116,15 @@ before(async () => {
   prepared = { volume: path, pack: pack.stdout, oldOid, newOid };
 });
 
-async function repositoryOn(disk: Disk, volume: string): Promise<DiskRepository> {
+async function repositoryOn(
+  disk: Disk,
+  volume: string,
+  mode: RepositoryMode = 'owned',
+): Promise<DiskRepository> {
   const gitDir = join(volume, 'repositories', id.slice(0, 2), id.slice(2, 4), `${id}.git`);
   return await DiskRepository.open(testStorage({ disk }), {
     gitDir,
-    mode: 'owned',
+    mode,
     objects,
     maxCommands: 1000,
   });
@@ -107,7 +135,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 async function push(disk: Disk, volume: string, scenario: Scenario): Promise<readonly CommandResult[]> {
-  const repository = await repositoryOn(disk, volume);
+  const repository = await repositoryOn(disk, volume, scenario.mode);
   const receiver = await repository.receivePack(pusher);
   await using quarantine = await receiver.openQuarantine(new AbortController().signal);
   await quarantine.receive(once(prepared.pack), { maxPackBytes: 1 << 20, clientShallows: [] });
@@ -200,55 +228,64 @@ async function atEveryStep(
   });
 }
 
-for (const scenario of scenarios) {
-  test(`${scenario.name} leaves each ref old or new when the server dies at any step`, async () => {
-    await atEveryStep(
-      scenario,
-      (at) => ({ at, kind: 'crash' }),
-      async ({ volume, results, disk }, what) => {
-        assert.ok(disk.crashed, what);
-        const states = statesOf(scenario, await restart(volume));
-        assert.ok(!isAllOk(results) || states.every((state) => state === 'new'), what);
-      },
-    );
-  });
-
-  test(`${scenario.name} survives a loss of power at any step`, async () => {
-    await atEveryStep(
-      scenario,
-      (at) => ({ at, kind: 'crash' }),
-      async ({ volume, results, disk }, what) => {
-        disk.losePower(volume);
-        const states = statesOf(scenario, await restart(volume));
-        assert.ok(!isAllOk(results) || states.every((state) => state === 'new'), what);
-      },
-    );
-  });
-
-  test(`${scenario.name} outlasts a loss of power once it was acknowledged`, async () => {
-    const { disk, volume, results } = await attempt(scenario);
-    assert.ok(isAllOk(results));
-    disk.losePower(volume);
-    assert.ok(statesOf(scenario, await restart(volume)).every((state) => state === 'new'));
-  });
-
-  test(`${scenario.name} says truly what became of it when the disk fails at any step`, async () => {
-    await atEveryStep(
-      scenario,
-      (at) => ({ at, kind: 'error', code: at % 2 === 0 ? 'ENOSPC' : 'EIO' }),
-      async ({ volume, results, error }, what) => {
-        assert.ok(error === undefined || error instanceof PackhorseError, what);
-        const states = statesOf(scenario, await restart(volume));
-        const said =
-          results?.map((result) => (result.status === 'ok' ? 'new' : 'old')) ?? states.map(() => 'old');
-        assert.deepEqual(states, said, what);
-        if (scenario.atomic) assert.equal(new Set(states).size, 1, what);
-        if (states.includes('new')) return;
-        assert.ok(isAllOk(await push(systemDisk, volume, scenario)), `the next push after ${what}`);
-      },
-    );
-  });
+async function checkRestart(scenario: Scenario, { volume, results }: Attempt, what: string): Promise<void> {
+  const states = statesOf(scenario, await restart(volume));
+  assert.ok(!isAllOk(results) || states.every((state) => state === 'new'), what);
 }
+
+const checks = {
+  crash: (scenario: Scenario): void => {
+    test(`${scenario.name} leaves each ref old or new when the server dies at any step`, async () => {
+      await atEveryStep(
+        scenario,
+        (at) => ({ at, kind: 'crash' }),
+        async (attempted, what) => {
+          assert.ok(attempted.disk.crashed, what);
+          await checkRestart(scenario, attempted, what);
+        },
+      );
+    });
+  },
+  power: (scenario: Scenario): void => {
+    test(`${scenario.name} survives a loss of power at any step`, async () => {
+      await atEveryStep(
+        scenario,
+        (at) => ({ at, kind: 'crash' }),
+        async (attempted, what) => {
+          attempted.disk.losePower(attempted.volume);
+          await checkRestart(scenario, attempted, what);
+        },
+      );
+    });
+
+    test(`${scenario.name} outlasts a loss of power once it was acknowledged`, async () => {
+      const attempted = await attempt(scenario);
+      assert.ok(isAllOk(attempted.results));
+      attempted.disk.losePower(attempted.volume);
+      await checkRestart(scenario, attempted, 'afterwards');
+    });
+  },
+  error: (scenario: Scenario): void => {
+    test(`${scenario.name} says truly what became of it when the disk fails at any step`, async () => {
+      await atEveryStep(
+        scenario,
+        (at) => ({ at, kind: 'error', code: at % 2 === 0 ? 'ENOSPC' : 'EIO' }),
+        async ({ volume, results, error }, what) => {
+          assert.ok(error === undefined || error instanceof PackhorseError, what);
+          const states = statesOf(scenario, await restart(volume));
+          const said =
+            results?.map((result) => (result.status === 'ok' ? 'new' : 'old')) ?? states.map(() => 'old');
+          assert.deepEqual(states, said, what);
+          if (scenario.atomic) assert.equal(new Set(states).size, 1, what);
+          if (states.includes('new')) return;
+          assert.ok(isAllOk(await push(systemDisk, volume, scenario)), `the next push after ${what}`);
+        },
+      );
+    });
+  },
+};
+
+for (const scenario of scenarios) for (const fault of scenario.faults) checks[fault](scenario);
 
 test('the prepared volume is what the scenarios say', () => {
   const bare = join(prepared.volume, 'repositories', id.slice(0, 2), id.slice(2, 4), `${id}.git`);

@@ -190,8 +190,36 @@ export class DiskRepository {
       alternateTips: () => this.#alternateTips(),
       refusal: (commands, { atomic }) => this.#refs.refusal(commands, atomic),
       transact: (commands: readonly RefCommand[], options: CommitOptions) =>
-        this.#refs.transact(commands, { atomic: options.atomic, by, message: 'push' }),
+        this.#transactPush(commands, options, by),
     };
+  }
+
+  async #transactPush(
+    commands: readonly RefCommand[],
+    options: CommitOptions,
+    by: Pusher,
+  ): Promise<readonly CommandResult[]> {
+    const before = await this.refs();
+    const results = await this.#refs.transact(commands, { atomic: options.atomic, by, message: 'push' });
+    if (this.#options.mode === 'owned') await this.#adoptDefaultBranch(before, by);
+    return results;
+  }
+
+  /**
+   * The first branch of a repository becomes its default one, so that what somebody pushed under
+   * another name than ours is checked out by those who clone it.
+   */
+  async #adoptDefaultBranch(before: RefSnapshot, by: Pusher): Promise<void> {
+    if (before.head.oid !== undefined || before.withPrefix('refs/heads/').length > 0) return;
+    const after = await this.refs();
+    const branches = after.withPrefix('refs/heads/');
+    const first = branches.find(({ name }) => usualDefaultBranches.includes(name)) ?? branches[0];
+    if (after.head.oid !== undefined || first === undefined) return;
+    try {
+      await this.#refs.setHead(first.name, by);
+    } catch (error) {
+      this.#storage.log.warn('The first branch could not be made the default one.', { error });
+    }
   }
 
   #alternateTips(): Promise<readonly Oid[]> {
@@ -220,6 +248,8 @@ export class DiskRepository {
     return verifyRepository(this.#storage, this.gitDir);
   }
 }
+
+const usualDefaultBranches: readonly string[] = ['refs/heads/main', 'refs/heads/master', 'refs/heads/trunk'];
 
 /** Tidies up after servers that are gone. A repository that cannot be written to can still be read. */
 async function recover(storage: Storage, { gitDir, mode }: DiskRepositoryOptions): Promise<void> {
