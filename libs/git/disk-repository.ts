@@ -213,7 +213,7 @@ export class DiskRepository {
     if (before.head.oid !== undefined || before.withPrefix('refs/heads/').length > 0) return;
     const after = await this.refs();
     const branches = after.withPrefix('refs/heads/');
-    const first = branches.find(({ name }) => usualDefaultBranches.includes(name)) ?? branches[0];
+    const first = branches.find(({ name }) => usualDefaultBranches.has(name)) ?? branches[0];
     if (after.head.oid !== undefined || first === undefined) return;
     try {
       await this.#refs.setHead(first.name, by);
@@ -249,7 +249,7 @@ export class DiskRepository {
   }
 }
 
-const usualDefaultBranches: readonly string[] = ['refs/heads/main', 'refs/heads/master', 'refs/heads/trunk'];
+const usualDefaultBranches = new Set(['refs/heads/main', 'refs/heads/master', 'refs/heads/trunk']);
 
 /** Tidies up after servers that are gone. A repository that cannot be written to can still be read. */
 async function recover(storage: Storage, { gitDir, mode }: DiskRepositoryOptions): Promise<void> {

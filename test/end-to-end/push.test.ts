@@ -54,6 +54,23 @@ for (const door of doors) {
       assert.equal(await tip(place, 'refs/heads/topic'), undefined);
     });
 
+    test('the first branch becomes the default one, whatever its name', async () => {
+      const workTree = await newWorkTree();
+      for (const [branches, expected] of [
+        [['master', 'another'], 'refs/heads/master'],
+        [['only/topic'], 'refs/heads/only/topic'],
+        [['main', 'alpha'], 'refs/heads/main'],
+      ] as const) {
+        const served = await scene.empty(door);
+        const refspecs = branches.map((branch) => `main:refs/heads/${branch}`);
+        await git(['push', '--quiet', served.url, ...refspecs], as(served, { cwd: workTree }));
+        await git(['push', '--quiet', served.url, 'main:refs/heads/aaa'], as(served, { cwd: workTree }));
+        const path = await clone(served);
+        assert.equal(await git(['symbolic-ref', 'HEAD'], { cwd: path }), expected);
+        assert.match(await git(['ls-files'], { cwd: path }), /README\.md/);
+      }
+    });
+
     test('a push of what is already there says so and changes nothing', async () => {
       const place = await working(door);
       assert.match(
