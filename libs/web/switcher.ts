@@ -1,4 +1,5 @@
 import { html } from 'hono/html';
+import { hasCode } from '#base';
 import type { RepositoryReader } from '#git';
 import type { Ref } from '#wire';
 import type { Markup } from './layout.ts';
@@ -22,8 +23,16 @@ export interface RefChoices {
   readonly branches: readonly RefChoice[];
   /** The newest versions first. */
   readonly tags: readonly RefChoice[];
-  readonly branchCount: number;
-  readonly tagCount: number;
+}
+
+/** A tag may name a file, which is no place to look from. */
+async function leadsToCommit(reader: RepositoryReader, { oid, peeled }: Ref): Promise<boolean> {
+  try {
+    return (await reader.peel(peeled ?? oid, 'commit')) !== '';
+  } catch (thrown) {
+    if (hasCode(thrown, 'invalid_argument', 'not_found')) return false;
+    throw thrown;
+  }
 }
 
 /** The first branches and the newest tags of a repository: at most `limit` of each. */
@@ -39,16 +48,16 @@ export async function refChoices(reader: RepositoryReader, limit: number): Promi
     label: shortName(name),
     address: await refAddress(name, exists),
   });
+  const choices = async (refs: readonly Ref[]): Promise<readonly RefChoice[]> => {
+    const usable = await Promise.all(refs.map((ref) => leadsToCommit(reader, ref)));
+    return Promise.all(refs.filter((_, index) => usable[index]).map(choice));
+  };
   const first = branches.find((branch) => branch.name === head.symref);
   const others = branches.slice(0, limit).filter((branch) => branch !== first);
   return {
     defaultBranch: first === undefined ? undefined : await choice(first),
-    branches: await Promise.all(
-      (first === undefined ? others : [first, ...others]).slice(0, limit).map(choice),
-    ),
-    tags: await Promise.all(newestVersionsFirst(tags, limit).map(choice)),
-    branchCount: branches.length,
-    tagCount: tags.length,
+    branches: await choices((first === undefined ? others : [first, ...others]).slice(0, limit)),
+    tags: await choices(newestVersionsFirst(tags, limit)),
   };
 }
 

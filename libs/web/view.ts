@@ -26,6 +26,11 @@ export interface RepositoryPage {
   readonly lasting?: boolean;
 }
 
+/** Whether a page shows the default branch, or no revision at all. */
+function isAtDefault(located: LocatedPlace | undefined): boolean {
+  return located === undefined || located.revision.ref === located.choices.defaultBranch?.ref;
+}
+
 /** One request for a page about a repository, which the visitor may read. */
 export class RepositoryView {
   readonly context: WebContext;
@@ -84,13 +89,14 @@ export class RepositoryView {
 
   /** The page's body inside the frame of the repository. */
   framed({ tab, located, content }: Pick<RepositoryPage, 'tab' | 'located' | 'content'>): Markup {
-    const isDefault = located?.revision.ref === located?.choices.defaultBranch?.ref;
-    const revision = isDefault ? undefined : located?.revision.address;
+    const revision = isAtDefault(located) ? undefined : located?.revision.address;
     return repositoryFrame(this.open, { tab, revision, mayAdminister: this.mayAdminister }, content);
   }
 
   html(shown: RepositoryPage): Response | Promise<Response> {
     const { ownerLogin, name } = this.name;
+    // Every file at every commit is more than crawlers should ask for.
+    if (!isAtDefault(shown.located)) this.context.header('x-robots-tag', 'noindex, nofollow');
     return this.context.html(
       page({
         title: `${shown.title} · ${ownerLogin}/${name}`,

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, suite, test } from 'node:test';
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { oddRepository } from './odd-repository.ts';
 import { WebScene } from './web-scene.ts';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 interface Violation {
   readonly id: string;
@@ -63,7 +60,7 @@ suite('every page is accessible', () => {
   /** What axe finds on one page, with the folded parts of documents and diffs open. */
   async function violations(page: Page, path: string): Promise<readonly string[]> {
     await page.goto(`${scene.server.httpUrl}${path}`);
-    await page.evaluate(axe);
+    await page.evaluate(axe.source);
     const found = await page.evaluate<readonly Violation[]>(`
       for (const details of document.querySelectorAll('details:not([name])')) details.open = true;
       axe.run(document, { resultTypes: ['violations'] }).then((result) => result.violations);

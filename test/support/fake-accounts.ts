@@ -42,6 +42,8 @@ function pageOf<Item>(items: readonly Item[], keyOf: (item: Item) => string, pag
 export class FakeAccounts implements Accounts {
   readonly #users = new Map<string, StoredUser>();
   readonly #repositories = new Map<string, StoredRepository>();
+  /** Secret to login. */
+  readonly #sessions = new Map<string, string>();
 
   readonly users: Accounts['users'] = {
     create: async ({ login, email, password, isAdmin }) => {
@@ -113,7 +115,16 @@ export class FakeAccounts implements Accounts {
     },
   };
 
-  readonly sessions: Accounts['sessions'] = { open: unsupported, close: unsupported };
+  readonly sessions: Accounts['sessions'] = {
+    open: async (userId) => {
+      const secret = randomBytes(16).toString('hex');
+      this.#sessions.set(secret, this.#byId(userId).record.login);
+      return secret;
+    },
+    close: async (secret) => {
+      this.#sessions.delete(secret);
+    },
+  };
 
   readonly authenticator: Accounts['authenticator'] = {
     byPassword: async (login, secret) => {
@@ -131,7 +142,10 @@ export class FakeAccounts implements Accounts {
       throw new PackhorseError('unauthenticated', 'This token is unknown, expired or revoked.');
     },
     byKey: unsupported,
-    bySession: unsupported,
+    bySession: async (secret) => {
+      const login = this.#sessions.get(secret);
+      return login === undefined ? undefined : this.identity(login, allScopes, 'session');
+    },
   };
 
   readonly repositories: Accounts['repositories'] = {

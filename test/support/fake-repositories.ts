@@ -87,6 +87,8 @@ export class FakeAgent implements RepositoryAgent {
   }
 
   async resolve(revision: string) {
+    const ref = (await this.refs('')).find(({ name }) => name === revision);
+    if (ref !== undefined) return { oid: ref.oid, kind: 'commit' as const, ref: ref.name };
     const oid = ['HEAD', 'main', 'v1'].includes(revision) ? oidOf(this.commits) : revision;
     return /^[0-9a-f]{40}$/.test(oid) && Number.parseInt(oid, 16) <= this.commits && this.commits > 0
       ? { oid, kind: 'commit' as const }
@@ -143,6 +145,11 @@ export class FakeAgent implements RepositoryAgent {
     return { commits: numbers.map((number) => this.#commit(number)), hasMore: newest > limit };
   }
 
+  async lastCommits(commit: Oid): Promise<ReadonlyMap<string, CommitFields>> {
+    const newest = await this.commit(commit);
+    return new Map(entries.map(({ name }) => [name, newest]));
+  }
+
   async diff() {
     return diff;
   }
@@ -180,7 +187,6 @@ export class FakeAgent implements RepositoryAgent {
     return this.problems;
   }
 
-  readonly lastCommits = unsupported;
   readonly createCommit = unsupported;
   readonly configValue = unsupported;
   readonly uploadPack = unsupported;
