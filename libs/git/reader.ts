@@ -60,7 +60,9 @@ export interface TagFields {
   readonly name: string;
   /** Absent in tags of Git's first months. */
   readonly tagger?: Signature;
+  /** First paragraph of the message, on one line. */
   readonly summary: string;
+  /** What follows it, without the signature. */
   readonly body: string;
   readonly targetOid: Oid;
   readonly targetKind: ObjectKind;

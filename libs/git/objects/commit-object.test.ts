@@ -98,17 +98,23 @@ test('what is no commit at all is refused', () => {
   });
 });
 
-test('a tag is read with who made it and why, or without where it is older than that', () => {
+test('a tag is read with who made it and why, without its signature', () => {
   const header = `object ${oid}\ntype commit\ntag v1\n`;
-  assert.deepEqual(parseTag(oid, Buffer.from(`${header}tagger A <a@x> 5 +0100\n\nOne\n\nMore.\n`)), {
-    oid,
-    name: 'v1',
-    tagger: { name: 'A', email: 'a@x', timestampMs: 5000, offsetMinutes: 60 },
-    summary: 'One',
-    body: 'More.',
-    targetOid: oid,
-    targetKind: 'commit',
-  });
+  assert.deepEqual(
+    parseTag(
+      oid,
+      Buffer.from(`${header}tagger A <a@x> 5 +0100\n\nOne\n\nMore.\n-----BEGIN PGP SIGNATURE-----\n\nabc\n`),
+    ),
+    {
+      oid,
+      name: 'v1',
+      tagger: { name: 'A', email: 'a@x', timestampMs: 5000, offsetMinutes: 60 },
+      summary: 'One',
+      body: 'More.',
+      targetOid: oid,
+      targetKind: 'commit',
+    },
+  );
   assert.equal(parseTag(oid, Buffer.from(`${header}\nOne\n`)).tagger, undefined);
 });
 

@@ -8,6 +8,14 @@ export function isObjectKind(text: string): text is ObjectKind {
   return text === 'commit' || text === 'tree' || text === 'blob' || text === 'tag';
 }
 
+/** A tag's signature follows its message (gpg-interface.c, `parse_signature`); it is nothing to read. */
+function withoutSignature(message: string): string {
+  const at = /^-----BEGIN (?:PGP SIGNATURE|PGP MESSAGE|SIGNED MESSAGE|SSH SIGNATURE)-----/m.exec(
+    message,
+  )?.index;
+  return at === undefined ? message : message.slice(0, at);
+}
+
 /** Reads a tag object (git-mktag(1)), lenient where git is. */
 export function parseTag(oid: Oid, bytes: Buffer): TagFields {
   const headerEnd = bytes.indexOf('\n\n');
@@ -21,7 +29,7 @@ export function parseTag(oid: Oid, bytes: Buffer): TagFields {
     throw new MalformedObject('tag', oid);
   }
   const tagger = fields.get('tagger');
-  const message = headerEnd === -1 ? '' : decodeText(bytes.subarray(headerEnd + 2));
+  const message = headerEnd === -1 ? '' : withoutSignature(decodeText(bytes.subarray(headerEnd + 2)));
   return {
     oid,
     name: decodeText(fields.get('tag') ?? Buffer.alloc(0)),
