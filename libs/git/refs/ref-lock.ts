@@ -67,12 +67,18 @@ export class LockFile {
     this.#held = false;
   }
 
-  /** Gives the lock back. Nothing happens after `commit`. */
-  async release(): Promise<void> {
+  /** Gives the lock back. Nothing happens after `commit`. True when a lock file was there to be removed. */
+  async release(): Promise<boolean> {
     await this.#close();
-    if (!this.#held) return;
+    if (!this.#held) return false;
     this.#held = false;
     await unlessMissing(this.#disk.unlink(`${this.#path}.lock`));
+    return true;
+  }
+
+  /** Where the lock file is. */
+  get directory(): string {
+    return this.#path.slice(0, this.#path.lastIndexOf('/'));
   }
 
   async #close(): Promise<void> {

@@ -345,11 +345,19 @@ export class RefTransaction {
         log.warn('Could not tidy up after a ref transaction.', { error, gitDir });
       }
     };
-    if (this.#packedLock !== undefined) await attempt(async () => this.#packedLock?.release());
+    const unlocked = new Set<string>();
+    const release = async (lock: LockFile | undefined): Promise<void> => {
+      if ((await lock?.release()) === true && lock !== undefined) unlocked.add(lock.directory);
+    };
+    await attempt(() => release(this.#packedLock));
     await forEachBounded(this.#steps, concurrency, async (step) => {
       if (step.kind === 'delete' && isPending(step)) await attempt(() => reflogs.remove(step.name));
-      if (step.lock !== undefined) await attempt(async () => step.lock?.release());
+      await attempt(() => release(step.lock));
     });
+    // A lock must not come back with the power when the note that leads to it does not.
+    await forEachBounded(unlocked, concurrency, (path) =>
+      attempt(() => unlessMissing(disk.syncDirectory(path))),
+    );
     const emptied = this.#steps.filter(
       (step) => step.kind === 'delete' || !isPending(step) || this.#toPacked,
     );

@@ -5,7 +5,7 @@ import { placeOf, volumeLayout } from './layout.ts';
 /**
  * Notes in the volume that a change of a repository is under way, so that a server that starts
  * after a crash knows where to tidy up without looking into every repository. The note is a file
- * name and nothing more. Without a volume (`--root`) there is no note.
+ * name and nothing more; it is durable before anything that it leads to. Without a volume (`--root`) there is no note.
  */
 export async function noteBusy(disk: Disk, random: Random, gitDir: string): Promise<AsyncDisposable> {
   const place = placeOf(gitDir);
@@ -13,6 +13,7 @@ export async function noteBusy(disk: Disk, random: Random, gitDir: string): Prom
   const path = `${place.volume}/${volumeLayout.busy}/${place.id}.${randomId(random)}`;
   const file = await disk.create(path);
   await file.close();
+  await disk.syncDirectory(`${place.volume}/${volumeLayout.busy}`);
   return {
     async [Symbol.asyncDispose]() {
       await unlessMissing(disk.unlink(path));
