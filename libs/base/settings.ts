@@ -99,7 +99,7 @@ export const settingDefinitions = {
       'Streams of large blobs that may wait; past it the answer is `unavailable`.',
     ),
     lastCommitsTimeMs: setting(
-      2 * second,
+      500,
       'How long the last commits of a directory are looked for; entries not found by then have none.',
     ),
     maxPackBytes: setting(10 * GiB, 'Size of one pushed pack; past it the push is refused.'),
