@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { atEnd } from './cleanup.ts';
 import { cleanEnvironment } from './git.ts';
 import { treeMemory, processMemory, type Memory } from './process-memory.ts';
 import { run, startProcess, type Exit, type RunningProcess, type RunResult } from './processes.ts';
@@ -58,6 +59,8 @@ export class Packhorse implements AsyncDisposable {
     mkdirSync(dataDir, { recursive: true });
     // The embedded database runs as another user when the tests run as root.
     chmodSync(join(dataDir, '..'), 0o755);
+    // After the server is gone and before its directory is.
+    atEnd(() => stopDatabase(dataDir));
     return new Packhorse(options, dataDir, await launch(options, dataDir, undefined));
   }
 
@@ -246,6 +249,7 @@ function findDirectory(below: string, name: string): string | undefined {
 
 /** An embedded database outlives a server that was killed with -9: stop it by its own pid file. */
 function stopDatabase(dataDir: string): void {
+  if (!existsSync(dataDir)) return;
   for (const file of readdirSync(dataDir, { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('postmaster.pid')) continue;
     const pid = Number(readFileSync(join(dataDir, file), 'utf8').split('\n')[0]);
