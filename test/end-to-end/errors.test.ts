@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { directorySnapshot } from '#test/directory-snapshot';
 import { as, doors, httpUrl, sshUrl, type Door, type Remote } from '#test/doors';
 import { commitFiles, git, gitFails, newWorkTree } from '#test/git';
@@ -184,22 +185,6 @@ describe('credentials over http', () => {
     assert.match(await git(['ls-remote', remote.url]), /refs\/heads\/main/);
   });
 
-  test('an expired token', async () => {
-    const at = await place(http, { private: true });
-    const expiresAt = new Date(Date.now() + 1500);
-    const created = (await scene.packhorse.graphql(
-      'mutation ($input: CreateTokenInput!) { createToken(input: $input) { secret } }',
-      {
-        input: { login: 'olivia', name: 'short', scopes: ['REPO_WRITE'], expiresAt: expiresAt.toISOString() },
-      },
-    )) as { readonly createToken: { readonly secret: string } };
-    const remote = withSecret(at.name, 'olivia', created.createToken.secret);
-    assert.match(await git(['ls-remote', remote.url]), /refs\/heads\/main/);
-    await new Promise((resolve) => void setTimeout(resolve, expiresAt.getTime() - Date.now() + 1));
-    assert.match(await refusedPush(at, remote), /fatal: Authentication failed for 'http:.*'\n$/);
-    assert.match(await gitFails(['ls-remote', remote.url]), /fatal: Authentication failed for 'http:.*'\n$/);
-  });
-
   test('a token for reading does not push', async () => {
     const at = await place(http, { private: true });
     const token = await scene.packhorse.createToken('olivia', 'repo:read');
@@ -271,5 +256,38 @@ describe('keys over ssh', () => {
     const at = await place(ssh);
     await scene.packhorse.restart();
     assert.match(await git(['ls-remote', at.url], as(at)), /refs\/heads\/main/);
+  });
+});
+
+describe('an expired token', () => {
+  const lifetimeMs = 10_000;
+  let at: Place;
+  let remote: Remote;
+  let expiresMs: number;
+
+  before(async () => {
+    at = await place(doors[0] ?? assert.fail(), { private: true });
+    expiresMs = Date.now() + lifetimeMs;
+    const created = (await scene.packhorse.graphql(
+      'mutation ($input: CreateTokenInput!) { createToken(input: $input) { secret } }',
+      {
+        input: {
+          login: 'olivia',
+          name: 'short',
+          scopes: ['REPO_WRITE'],
+          expiresAt: new Date(expiresMs).toISOString(),
+        },
+      },
+    )) as { readonly createToken: { readonly secret: string } };
+    const { secret } = created.createToken;
+    remote = { url: httpUrl(scene.packhorse, 'olivia', secret, `${at.name}.git`), env: {} };
+  });
+
+  test('opens nothing from that moment on, although it was just used', async () => {
+    assert.match(await git(['ls-remote', remote.url]), /refs\/heads\/main/);
+    await delay(Math.max(0, expiresMs - Date.now()) + 1);
+    const failed = /fatal: Authentication failed for 'http:.*'\n$/;
+    assert.match(await refusedPush(at, remote), failed);
+    assert.match(await gitFails(['ls-remote', remote.url]), failed);
   });
 });

@@ -99,7 +99,7 @@ async function createSecrets(): Promise<void> {
   };
   const login = 'oscar';
   secrets.set('read-only token', { login, secret: (await create('REPO_READ')).secret });
-  const expiresAt = new Date(Date.now() + 500);
+  const expiresAt = new Date(Date.now() + 5_000);
   secrets.set('expired token', { login, secret: (await create('REPO_WRITE', expiresAt)).secret });
   const revoked = await create('REPO_WRITE');
   // Used once before, so that nothing that was remembered of it may help.
