@@ -147,10 +147,11 @@ test('of many transactions racing for one ref exactly one wins', async () => {
 test('a ref that another process has locked is left alone, with a clear reason', async () => {
   const { bare, oids, store } = await refFixture();
   const [one] = oids;
+  const startMs = Date.now();
   let skippedMs = 0;
-  // Waiting takes no time here.
+  // Waiting takes no time here, and nothing else does.
   const clock: Clock = {
-    nowMs: () => Date.now() + skippedMs,
+    nowMs: () => startMs + skippedMs,
     after: (delayMs, task) => {
       skippedMs += delayMs;
       setImmediate(task);
