@@ -132,7 +132,7 @@ function startWithOldNode(args: readonly string[], env: Readonly<Record<string, 
 test('an old Node passes output and exit status through', needsOldNode, async () => {
   const { code, stderr } = await run(oldNode ?? '', [packhorse, 'repo', 'list'], {
     cwd: temporaryDirectory('nowhere'),
-    env: cliEnvironment({ PATH: `${dirname(oldNode ?? '')}:/bin` }),
+    env: cliEnvironment(),
   });
   assert.equal(code, 1);
   assert.match(stderr, /^packhorse: No server is running here/);
