@@ -21,7 +21,7 @@ import { noteLocks, recoverIncoming } from './quarantine/incoming-directory.ts';
 import { PushQuarantine, type QuarantineHost } from './quarantine/push-quarantine.ts';
 import { RefStore } from './refs/ref-store.ts';
 import type { TransactionOptions } from './refs/ref-transaction.ts';
-import { RepositoryConfig } from './repository-config.ts';
+import { type ConfigValues, RepositoryConfig } from './repository-config.ts';
 import { countFacts, verifyRepository } from './repository-facts.ts';
 import { readPolicy, type RepositoryMode, type RepositoryPolicy } from './repository-policy.ts';
 import { ShallowFile } from './shallow-file.ts';
@@ -50,6 +50,7 @@ export class DiskRepository {
   readonly #config: RepositoryConfig;
   readonly #shallow: ShallowFile;
   readonly #refs: RefStore;
+  #readPolicy: { readonly config: ConfigValues; readonly policy: RepositoryPolicy } | undefined;
 
   private constructor(
     storage: Storage,
@@ -117,7 +118,11 @@ export class DiskRepository {
 
   async #policy(): Promise<RepositoryPolicy> {
     const { mode, maxCommands } = this.#options;
-    return readPolicy(await this.#config.values(), mode, this.#storage.settings, maxCommands);
+    const config = await this.#config.values();
+    if (this.#readPolicy?.config !== config) {
+      this.#readPolicy = { config, policy: readPolicy(config, mode, this.#storage.settings, maxCommands) };
+    }
+    return this.#readPolicy.policy;
   }
 
   /** The view of git-upload-pack, with the policy as it is now. */

@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { PackhorseError } from '#base';
-import { isUnchanged } from './refs/loose-refs.ts';
 import type { Storage } from './storage.ts';
-import { type FileStamp, unlessMissing } from './volume/disk.ts';
+import { unlessMissing } from './volume/disk.ts';
+import { areUnchanged, type SeenPath } from './volume/seen-file.ts';
 
 /** The values of a repository's own Git config, by key such as `receive.denyDeletes`. */
 export class ConfigValues {
@@ -56,9 +56,8 @@ export function asBool(value: string | undefined): boolean | undefined {
 
 interface Remembered {
   readonly values: ConfigValues;
-  readonly readAtMs: number;
   /** Every file that the values came from, and the main one even when it is not there. */
-  readonly files: ReadonlyMap<string, FileStamp | undefined>;
+  readonly files: readonly SeenPath[];
 }
 
 /** Reads the config of one repository through git, and again whenever one of its files changed. */
@@ -74,25 +73,17 @@ export class RepositoryConfig {
 
   /** Throws `failed_precondition` when git cannot make sense of the config. */
   async values(): Promise<ConfigValues> {
+    const { disk, clock } = this.#storage;
     const remembered = this.#remembered;
-    if (remembered !== undefined && (await this.#isCurrent(remembered))) return remembered.values;
-    const readAtMs = this.#storage.clock.nowMs();
+    if (remembered !== undefined && (await areUnchanged(disk, remembered.files))) return remembered.values;
+    const readAtMs = clock.nowMs();
     const listed = await this.#list();
-    const paths = new Set([`${this.#gitDir}/config`, ...listed.origins]);
-    const files = new Map<string, FileStamp | undefined>();
-    for (const path of paths) files.set(path, await unlessMissing(this.#storage.disk.stamp(path)));
-    this.#remembered = { values: new ConfigValues(listed.values), readAtMs, files };
-    return this.#remembered.values;
-  }
-
-  async #isCurrent(remembered: Remembered): Promise<boolean> {
-    for (const [path, before] of remembered.files) {
-      const now = await unlessMissing(this.#storage.disk.stamp(path));
-      if (before === undefined || now === undefined) {
-        if (before !== now) return false;
-      } else if (!isUnchanged({ stamp: before, readAtMs: remembered.readAtMs }, now)) return false;
+    const files: SeenPath[] = [];
+    for (const path of new Set([`${this.#gitDir}/config`, ...listed.origins])) {
+      files.push({ path, seen: { stamp: await unlessMissing(disk.stamp(path)), readAtMs } });
     }
-    return true;
+    this.#remembered = { values: new ConfigValues(listed.values), files };
+    return this.#remembered.values;
   }
 
   async #list(): Promise<ReturnType<typeof parseConfigList>> {

@@ -1,7 +1,7 @@
 import { isOid, type ObjectFormat, type Oid } from '#base';
-import { isUnchanged } from './refs/loose-refs.ts';
 import type { Storage } from './storage.ts';
-import { type FileStamp, unlessMissing } from './volume/disk.ts';
+import { unlessMissing } from './volume/disk.ts';
+import { isUnchanged, type SeenFile } from './volume/seen-file.ts';
 
 const none: ReadonlySet<Oid> = new Set();
 
@@ -10,9 +10,8 @@ export class ShallowFile {
   readonly #storage: Storage;
   readonly #path: string;
   readonly #format: ObjectFormat;
-  #remembered:
-    | { readonly stamp: FileStamp; readonly readAtMs: number; readonly oids: ReadonlySet<Oid> }
-    | undefined;
+  #oids = none;
+  #seen: SeenFile = { stamp: undefined, readAtMs: 0 };
 
   constructor(storage: Storage, gitDir: string, format: ObjectFormat) {
     this.#storage = storage;
@@ -23,12 +22,12 @@ export class ShallowFile {
   async commits(): Promise<ReadonlySet<Oid>> {
     const { disk, clock } = this.#storage;
     const readAtMs = clock.nowMs();
-    const stamp = await unlessMissing(disk.stamp(this.#path));
-    if (stamp === undefined) return none;
-    if (this.#remembered !== undefined && isUnchanged(this.#remembered, stamp)) return this.#remembered.oids;
+    const stamp = disk.stampNow(this.#path);
+    if (isUnchanged(this.#seen, stamp)) return this.#oids;
     const text = (await unlessMissing(disk.read(this.#path)))?.toString('latin1') ?? '';
     const oids = new Set(text.split('\n').filter((line) => isOid(line, this.#format)));
-    this.#remembered = { stamp, readAtMs, oids };
+    this.#oids = oids;
+    this.#seen = { stamp, readAtMs };
     return oids;
   }
 }

@@ -183,6 +183,11 @@ export class FaultyDisk implements Disk {
     return systemDisk.stamp(path);
   }
 
+  stampNow(path: string): ReturnType<Disk['stampNow']> {
+    this.#look();
+    return systemDisk.stampNow(path);
+  }
+
   readLink(path: string): Promise<string> {
     this.#look();
     return systemDisk.readLink(path);

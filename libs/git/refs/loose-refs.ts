@@ -1,5 +1,6 @@
 import { type ObjectFormat, type Oid, isOid } from '#base';
 import { type Disk, type FileStamp, forEachBounded, unlessMissing } from '../volume/disk.ts';
+import { isUnchanged, type SeenFile, type SeenPath } from '../volume/seen-file.ts';
 
 /** What one ref file says: an object, another ref, or nothing that can be understood. */
 export type RefValue =
@@ -18,11 +19,9 @@ export function parseRefValue(text: string, format: ObjectFormat): RefValue {
   return isOid(oid, format) ? { kind: 'oid', oid } : { kind: 'broken' };
 }
 
-/** A file or directory as it was read; it is still good while its stamp is the same and was not fresh at that time. */
-interface Remembered {
+/** Both were there when they were read. */
+interface Remembered extends SeenFile {
   readonly stamp: FileStamp;
-  /** The clock before reading. */
-  readonly readAtMs: number;
 }
 
 export interface LooseFile extends Remembered {
@@ -34,30 +33,7 @@ export interface LooseDirectory extends Remembered {
   readonly directories: ReadonlyMap<string, LooseDirectory>;
 }
 
-/**
- * How fresh a time stamp may be for another change to hide behind the same stamp: some ticks of the
- * kernel's clock, or more than two seconds where the file system keeps whole seconds only.
- */
-const tickMs = 50;
-const coarseTickMs = 2_500;
-
-function racyMs(stamp: FileStamp): number {
-  return stamp.mtimeMs % 1000 === 0 || stamp.ctimeMs % 1000 === 0 ? coarseTickMs : tickMs;
-}
-
 const statConcurrency = 16;
-
-/** True when nothing can have changed between what was remembered and what `stamp` says now. */
-export function isUnchanged(remembered: Remembered, stamp: FileStamp): boolean {
-  const before = remembered.stamp;
-  return (
-    before.inode === stamp.inode &&
-    before.sizeBytes === stamp.sizeBytes &&
-    before.mtimeMs === stamp.mtimeMs &&
-    before.ctimeMs === stamp.ctimeMs &&
-    Math.max(stamp.mtimeMs, stamp.ctimeMs) < remembered.readAtMs - racyMs(stamp)
-  );
-}
 
 export interface LooseReader {
   readonly disk: Disk;
@@ -141,4 +117,11 @@ export function* looseValues(
 ): Generator<readonly [name: string, value: RefValue], void, undefined> {
   for (const [name, file] of directory.files) yield [`${prefix}/${name}`, file.value];
   for (const [name, below] of directory.directories) yield* looseValues(below, `${prefix}/${name}`);
+}
+
+/** What a directory at `path` and all below it were read from. */
+export function* seenPaths(directory: LooseDirectory, path: string): Generator<SeenPath, void, undefined> {
+  yield { path, seen: directory };
+  for (const [name, file] of directory.files) yield { path: `${path}/${name}`, seen: file };
+  for (const [name, below] of directory.directories) yield* seenPaths(below, `${path}/${name}`);
 }

@@ -1,7 +1,7 @@
 import type { Ref } from '#wire';
 import { unlessMissing } from '../volume/disk.ts';
+import { areUnchanged, isUnchanged, type SeenFile, type SeenPath } from '../volume/seen-file.ts';
 import {
-  isUnchanged,
   type LooseDirectory,
   type LooseFile,
   type LooseReader,
@@ -9,6 +9,7 @@ import {
   readLooseDirectory,
   readLooseFile,
   type RefValue,
+  seenPaths,
 } from './loose-refs.ts';
 import { noPackedRefs, type PackedRefs, parsePackedRefs } from './packed-refs.ts';
 import { compareRefNames } from './ref-name.ts';
@@ -23,8 +24,10 @@ export interface RefFilesState {
 
 interface PackedFile {
   readonly packed: PackedRefs;
-  readonly file: Pick<LooseFile, 'stamp' | 'readAtMs'> | undefined;
+  readonly file: SeenFile;
 }
+
+const neverSeen: SeenFile = { stamp: undefined, readAtMs: 0 };
 
 const maxSymrefDepth = 5;
 
@@ -34,8 +37,10 @@ export class RefFiles {
   readonly #reader: LooseReader;
   #head: LooseFile | undefined;
   #directory: LooseDirectory | undefined;
-  #packed: PackedFile = { packed: noPackedRefs, file: undefined };
+  #packed: PackedFile = { packed: noPackedRefs, file: neverSeen };
   #state: RefFilesState | undefined;
+  /** Everything that `#state` was read from. */
+  #seen: readonly SeenPath[] = [];
 
   constructor(gitDir: string, reader: LooseReader) {
     this.#gitDir = gitDir;
@@ -48,9 +53,12 @@ export class RefFiles {
    * Must not run twice at the same time.
    */
   async refresh(): Promise<RefFilesState> {
+    if (this.#state !== undefined && (await areUnchanged(this.#reader.disk, this.#seen))) return this.#state;
+    const readAtMs = this.#reader.nowMs();
     this.#head = await readLooseFile(this.#reader, `${this.#gitDir}/HEAD`, this.#head);
     this.#directory = await readLooseDirectory(this.#reader, `${this.#gitDir}/refs`, this.#directory);
     const packed = await this.packed();
+    this.#seen = this.#seenPaths({ stamp: undefined, readAtMs });
     const head: RefValue = this.#head?.value ?? { kind: 'broken' };
     const loose = new Map(this.#directory === undefined ? [] : looseValues(this.#directory, 'refs'));
     const before = this.#state;
@@ -59,20 +67,26 @@ export class RefFiles {
     return this.#state;
   }
 
+  /** In the order in which they are read: a ref moves from its loose file into the packed ones, never back. */
+  #seenPaths(missing: SeenFile): readonly SeenPath[] {
+    const refs = `${this.#gitDir}/refs`;
+    return [
+      { path: `${this.#gitDir}/HEAD`, seen: this.#head ?? missing },
+      ...(this.#directory === undefined ? [{ path: refs, seen: missing }] : seenPaths(this.#directory, refs)),
+      { path: `${this.#gitDir}/packed-refs`, seen: this.#packed.file },
+    ];
+  }
+
   /** The packed-refs file as it is on disk now. */
   async packed(): Promise<PackedRefs> {
     const path = `${this.#gitDir}/packed-refs`;
     const readAtMs = this.#reader.nowMs();
     const stamp = await unlessMissing(this.#reader.disk.stamp(path));
-    const { file } = this.#packed;
-    if (stamp === undefined) {
-      if (this.#packed.packed !== noPackedRefs) this.#packed = { packed: noPackedRefs, file: undefined };
-    } else if (file === undefined || !isUnchanged(file, stamp)) {
-      const bytes = await unlessMissing(this.#reader.disk.read(path));
-      const packed = bytes === undefined ? noPackedRefs : parsePackedRefs(bytes, this.#reader.format);
-      this.#packed = { packed, file: { stamp, readAtMs } };
-    }
-    return this.#packed.packed;
+    if (isUnchanged(this.#packed.file, stamp)) return this.#packed.packed;
+    const bytes = stamp && (await unlessMissing(this.#reader.disk.read(path)));
+    const packed = bytes === undefined ? noPackedRefs : parsePackedRefs(bytes, this.#reader.format);
+    this.#packed = { packed, file: { stamp, readAtMs } };
+    return packed;
   }
 
   /** What one ref (or HEAD) says on disk now, loose before packed; undefined when it does not exist. */

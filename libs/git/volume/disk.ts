@@ -1,4 +1,4 @@
-import { type Dirent, constants } from 'node:fs';
+import { type Dirent, constants, lstatSync, type Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { PackhorseError } from '#base';
 
@@ -36,6 +36,8 @@ export interface Disk {
   read(path: string): Promise<Buffer>;
   /** Like lstat(2). */
   stamp(path: string): Promise<FileStamp>;
+  /** The same at once, undefined when there is nothing: for names that were read before, which the kernel still knows. */
+  stampNow(path: string): FileStamp | undefined;
   readLink(path: string): Promise<string>;
   list(directory: string): Promise<DirectoryEntry[]>;
   rename(from: string, to: string): Promise<void>;
@@ -56,6 +58,11 @@ function kindOf(entry: Pick<Dirent, 'isFile' | 'isDirectory' | 'isSymbolicLink'>
   if (entry.isFile()) return 'file';
   if (entry.isDirectory()) return 'directory';
   return entry.isSymbolicLink() ? 'symlink' : 'other';
+}
+
+function stampOf(stats: Stats): FileStamp {
+  const { ino: inode, size: sizeBytes, mtimeMs, ctimeMs } = stats;
+  return { kind: kindOf(stats), inode, sizeBytes, mtimeMs, ctimeMs };
 }
 
 async function openForWriting(path: string, flags: number): Promise<DiskFile> {
@@ -84,10 +91,15 @@ export const systemDisk: Disk = {
   create: (path) => openForWriting(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL),
   append: (path) => openForWriting(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND),
   read: (path) => fs.readFile(path),
-  async stamp(path) {
-    const stats = await fs.lstat(path);
-    const { ino: inode, size: sizeBytes, mtimeMs, ctimeMs } = stats;
-    return { kind: kindOf(stats), inode, sizeBytes, mtimeMs, ctimeMs };
+  stamp: async (path) => stampOf(await fs.lstat(path)),
+  stampNow(path) {
+    try {
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      return stats === undefined ? undefined : stampOf(stats);
+    } catch (error) {
+      if (hasErrno(error, 'ENOTDIR')) return undefined;
+      throw error;
+    }
   },
   readLink: (path) => fs.readlink(path),
   async list(directory) {
