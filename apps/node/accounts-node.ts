@@ -99,7 +99,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
   addresses.ssh ||= `ssh://git@${sshAuthority}`;
   await admin.publish(httpUrl);
   opening.defer(() => admin.withdraw());
-  return new RunningNode(httpUrl, `ssh://${sshAuthority}`, opening.move());
+  return new RunningNode({ http: httpUrl, ssh: `ssh://${sshAuthority}` }, opening.move());
 }
 
 function databaseSource(options: NodeOptions, dataDir: string): Parameters<typeof openDatabase>[0]['source'] {

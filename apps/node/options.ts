@@ -22,6 +22,12 @@ export interface NodeOptions {
   readonly anonymousPush: boolean;
   /** With `root`: who may come in over SSH; without it the SSH door stays closed. */
   readonly authorizedKeys: string | undefined;
+  /** With `root`: opens the git:// door; without it that door stays closed. */
+  readonly gitPort: number | undefined;
+  /** With `gitPort`: serves every repository, not only those with a `git-daemon-export-ok` file. */
+  readonly exportAll: boolean;
+  /** With `gitPort`: says which of the reasons it was that a request is refused for. */
+  readonly informativeErrors: boolean;
   /** How many volumes must have a push on disk before it is acknowledged. */
   readonly durability: number;
   /** The message bus of a cluster. */
@@ -105,13 +111,31 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     flags: '--anonymous-push',
     variable: 'PACKHORSE_ANONYMOUS_PUSH',
     fallback: 'false',
-    description: 'with --root: let everyone push over HTTP',
+    description: 'with --root: let everyone push over HTTP and git://',
   },
   authorizedKeys: {
     flags: '--authorized-keys <file>',
     variable: 'PACKHORSE_AUTHORIZED_KEYS',
     fallback: undefined,
     description: 'with --root: open the SSH door for the keys in this file',
+  },
+  gitPort: {
+    flags: '--git-port <n>',
+    variable: 'PACKHORSE_GIT_PORT',
+    fallback: undefined,
+    description: 'with --root: open the git:// door at this port (9418 is usual); 0 picks a free one',
+  },
+  exportAll: {
+    flags: '--export-all',
+    variable: 'PACKHORSE_EXPORT_ALL',
+    fallback: 'false',
+    description: 'with --git-port: serve repositories without a git-daemon-export-ok file as well',
+  },
+  informativeErrors: {
+    flags: '--informative-errors',
+    variable: 'PACKHORSE_INFORMATIVE_ERRORS',
+    fallback: 'false',
+    description: 'with --git-port: tell clients whether a repository is missing or not exported',
   },
   durability: {
     flags: '--durability <n>',
@@ -173,6 +197,25 @@ function logLevel(text: string): LogLevel {
   return level;
 }
 
+/** Whoever asks for something that is not going to happen is told so. */
+function refuseStrays(options: NodeOptions): void {
+  if (
+    options.root === undefined &&
+    (options.anonymousPush || options.authorizedKeys !== undefined || options.gitPort !== undefined)
+  ) {
+    throw new PackhorseError(
+      'invalid_argument',
+      '--anonymous-push, --authorized-keys and --git-port only go with --root.',
+    );
+  }
+  if (options.gitPort === undefined && (options.exportAll || options.informativeErrors)) {
+    throw new PackhorseError(
+      'invalid_argument',
+      '--export-all and --informative-errors only go with --git-port.',
+    );
+  }
+}
+
 /**
  * Options in force: a given flag, else its environment variable, else the default.
  * Throws `invalid_argument` with a sentence that names the flag.
@@ -191,6 +234,7 @@ export function readOptions(
       : optionDefinitions[name].fallback;
   };
   const required = (name: keyof NodeOptions): string => text(name) ?? '';
+  const flag = (name: keyof NodeOptions): boolean => ['true', '1', 'yes'].includes(required(name));
   const options: NodeOptions = {
     dataDir: required('dataDir'),
     host: required('host'),
@@ -202,19 +246,17 @@ export function readOptions(
     publicSshUrl: text('publicSshUrl')?.replace(/\/+$/, ''),
     databaseUrl: text('databaseUrl'),
     root: text('root'),
-    anonymousPush: ['true', '1', 'yes'].includes(required('anonymousPush')),
+    anonymousPush: flag('anonymousPush'),
     authorizedKeys: text('authorizedKeys'),
+    gitPort: optionalPort(text('gitPort'), '--git-port'),
+    exportAll: flag('exportAll'),
+    informativeErrors: flag('informativeErrors'),
     durability: Number(required('durability')),
     nats: text('nats'),
     clusterPort: optionalPort(text('clusterPort'), '--cluster-port'),
     logLevel: logLevel(required('logLevel')),
   };
   refuseCluster(options);
-  if (options.root === undefined && (options.anonymousPush || options.authorizedKeys !== undefined)) {
-    throw new PackhorseError(
-      'invalid_argument',
-      '--anonymous-push and --authorized-keys only go with --root.',
-    );
-  }
+  refuseStrays(options);
   return options;
 }

@@ -3,11 +3,12 @@ import { join, resolve } from 'node:path';
 import { anonymous } from '#accounts';
 import { PackhorseError } from '#base';
 import { RootGitGateway } from '#gateway';
+import { createDaemonServer } from '#daemon';
 import { createHttpServer } from '#http';
 import { createSshServer, loadOrCreateHostKeys } from '#ssh';
 import { AuthorizedKeys } from './authorized-keys.ts';
 import type { NodeContext } from './node-context.ts';
-import { authority, Doors, RunningNode } from './running-node.ts';
+import { authority, Doors, type DoorUrls, RunningNode } from './running-node.ts';
 
 /** A node that serves a plain directory of repositories: no accounts, no database, no web. */
 export async function startRootNode(context: NodeContext, rootOption: string): Promise<RunningNode> {
@@ -15,7 +16,8 @@ export async function startRootNode(context: NodeContext, rootOption: string): P
   const { options, settings, log, metrics, pools, limits, session } = context;
   opening.defer(context.close);
   const root = await realRoot(rootOption);
-  const git = new RootGitGateway({ root, anonymousPush: options.anonymousPush }, pools, limits, session);
+  const { anonymousPush, exportAll } = options;
+  const git = new RootGitGateway({ root, anonymousPush, exportAll }, pools, limits, session);
   const doors = opening.use(new Doors(settings.node.drainTimeoutMs));
   const http = createHttpServer({
     git,
@@ -28,13 +30,23 @@ export async function startRootNode(context: NodeContext, rootOption: string): P
     },
     metrics,
   });
-  const httpUrl = `http://${authority(options.host, await doors.open(http, options.host, options.httpPort))}`;
-  const keysPath = options.authorizedKeys;
-  if (keysPath === undefined) return new RunningNode(httpUrl, undefined, opening.move());
-  const ssh = await createRootSsh(context, git, keysPath);
-  const sshUrl = `ssh://${authority(options.host, await doors.open(ssh, options.host, options.sshPort))}`;
-  return new RunningNode(httpUrl, sshUrl, opening.move());
+  const { host, httpPort, sshPort, gitPort, authorizedKeys } = options;
+  const urls: Mutable<DoorUrls> = {
+    http: `http://${authority(host, await doors.open(http, host, httpPort))}`,
+  };
+  if (authorizedKeys !== undefined) {
+    const ssh = await createRootSsh(context, git, authorizedKeys);
+    urls.ssh = `ssh://${authority(host, await doors.open(ssh, host, sshPort))}`;
+  }
+  if (gitPort !== undefined) {
+    const { informativeErrors } = options;
+    const daemon = createDaemonServer({ git, informativeErrors, settings: settings.daemon, log, metrics });
+    urls.git = `git://${authority(host, await doors.open(daemon, host, gitPort))}`;
+  }
+  return new RunningNode(urls, opening.move());
 }
+
+type Mutable<Value> = { -readonly [Key in keyof Value]: Value[Key] };
 
 async function realRoot(path: string): Promise<string> {
   try {

@@ -1,16 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PackhorseError } from '#base';
 
+/** Where the open doors of a node are; one that is closed has none. */
+export interface DoorUrls {
+  readonly http: string;
+  readonly ssh?: string;
+  readonly git?: string;
+}
+
 /** A node whose doors are open. Dispose it to drain: running sessions finish, bounded, then everything is closed. */
 export class RunningNode implements AsyncDisposable {
-  readonly httpUrl: string;
-  /** undefined when the SSH door is closed. */
-  readonly sshUrl: string | undefined;
+  readonly urls: DoorUrls;
   readonly #parts: AsyncDisposableStack;
 
-  constructor(httpUrl: string, sshUrl: string | undefined, parts: AsyncDisposableStack) {
-    this.httpUrl = httpUrl;
-    this.sshUrl = sshUrl;
+  constructor(urls: DoorUrls, parts: AsyncDisposableStack) {
+    this.urls = urls;
     this.#parts = parts;
   }
 

@@ -22,9 +22,8 @@ export async function serve(
       options.root === undefined
         ? await startAccountsNode(context)
         : await startRootNode(context, options.root);
-    process.stdout.write(
-      `packhorse ready http=${node.httpUrl}${node.sshUrl === undefined ? '' : ` ssh=${node.sshUrl}`}\n`,
-    );
+    const doors = Object.entries(node.urls).map(([door, url]) => `${door}=${url}`);
+    process.stdout.write(`packhorse ready ${doors.join(' ')}\n`);
     const signal = await stopped;
     log.info('draining', { signal });
     // Whoever asks twice does not want to wait.

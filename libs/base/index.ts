@@ -1,6 +1,7 @@
 export * from './address.ts';
 export * from './bytes.ts';
 export * from './clock.ts';
+export * from './connection-limit.ts';
 export * from './errors.ts';
 export * from './file-lock.ts';
 export * from './log.ts';

@@ -152,6 +152,22 @@ export const settingDefinitions = {
     ),
     stallTimeoutMs: setting(5 * minute, 'How long a running command may move no byte in either direction.'),
   },
+  daemon: {
+    maxConnections: setting(
+      2_000,
+      'Open git:// connections; past it new ones are told that the server is busy.',
+    ),
+    maxConnectionsPerAddress: setting(
+      100,
+      'Open git:// connections of one address; past it new ones are told that the server is busy.',
+    ),
+    requestTimeoutMs: setting(30 * second, 'How long a git:// client may take to send its request.'),
+    stallTimeoutMs: setting(5 * minute, 'How long a git:// connection may move no byte in either direction.'),
+    lingerTimeoutMs: setting(
+      30 * second,
+      'How long a git:// client may take to close its side once its answer is out; past it the connection is closed.',
+    ),
+  },
   accounts: {
     maxConcurrentHashes: setting(2, 'Password hashes computed at once (each needs `passwordMemoryBytes`).'),
     maxQueuedHashes: setting(64, 'Password checks that may wait; past it the answer is `unavailable`.'),

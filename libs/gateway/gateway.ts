@@ -9,7 +9,7 @@ export interface GitRequest {
   /** What the client named, without leading slash: `OWNER/NAME.git`, or any path with `--root`. */
   readonly path: string;
   readonly service: GitService;
-  readonly transport: 'http' | 'ssh';
+  readonly transport: 'http' | 'ssh' | 'git';
   readonly remoteAddress: string;
 }
 

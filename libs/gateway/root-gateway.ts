@@ -4,12 +4,12 @@ import { PackhorseError } from '#base';
 import type { RepositoryAgent, RepositoryPools } from '#git';
 import type { GitGateway, GitRequest, GitSession } from './gateway.ts';
 import { AgentSession, type SessionContext } from './git-session.ts';
+import { authoriseInRoot, type RootAccessOptions } from './root-access.ts';
 import type { SessionLimits } from './session-limits.ts';
 
-export interface RootOptions {
+export interface RootOptions extends RootAccessOptions {
   /** Absolute path of the directory whose repositories are served. */
   readonly root: string;
-  readonly anonymousPush: boolean;
 }
 
 const notFound = (): PackhorseError => new PackhorseError('not_found', 'There is no repository here.');
@@ -32,44 +32,23 @@ export class RootGitGateway implements GitGateway {
   }
 
   async open(request: GitRequest): Promise<GitSession> {
-    const agent = this.#locate(request.path);
-    await this.#authorise(request, agent);
+    const { agent, gitDir } = this.#locate(request.path);
+    await authoriseInRoot(request, agent, gitDir, this.#options);
     const leave = this.#limits.enter(request.remoteAddress);
     return new AgentSession(request, agent, this.#context, leave);
   }
 
-  #locate(path: string): RepositoryAgent {
+  #locate(path: string): { readonly agent: RepositoryAgent; readonly gitDir: string } {
     const segments = path.split('/').filter((segment) => segment !== '');
     const hostile = segments.some((segment) => segment === '..' || segment === '.' || segment.includes('\0'));
     if (segments.length === 0 || hostile) throw notFound();
     for (const suffix of suffixes) {
-      const candidate = join(this.#options.root, ...segments) + suffix;
-      const id = identityOf(candidate);
-      if (id !== undefined) return this.#pools.agent({ id, path: candidate, mode: 'shared' });
+      const gitDir = join(this.#options.root, ...segments) + suffix;
+      const id = identityOf(gitDir);
+      if (id !== undefined) return { agent: this.#pools.agent({ id, path: gitDir, mode: 'shared' }), gitDir };
     }
     throw notFound();
   }
-
-  /** As git http-backend does it: fetching is on and pushing off unless `http.*` of the repository says otherwise. */
-  async #authorise(request: GitRequest, agent: RepositoryAgent): Promise<void> {
-    if (request.transport === 'ssh') return;
-    const key = request.service === 'upload-pack' ? 'http.uploadpack' : 'http.receivepack';
-    const configured = parseBoolean(await agent.configValue(key));
-    const allowed = configured ?? (request.service === 'upload-pack' || this.#options.anonymousPush);
-    if (!allowed) {
-      throw new PackhorseError(
-        'permission_denied',
-        request.service === 'upload-pack'
-          ? 'Fetching from this repository over HTTP is switched off (http.uploadpack).'
-          : 'Pushing to this repository over HTTP is switched off (see http.receivepack, or --anonymous-push).',
-      );
-    }
-  }
-}
-
-function parseBoolean(value: string | undefined): boolean | undefined {
-  if (value === undefined) return undefined;
-  return !['false', 'no', 'off', '0', ''].includes(value.toLowerCase());
 }
 
 /**

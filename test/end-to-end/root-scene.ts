@@ -1,12 +1,19 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { sshUrl, type Door, type Remote } from '#test/doors';
+import { doors, sshUrl, type Door, type Remote } from '#test/doors';
 import { git } from '#test/git';
 import { Packhorse, type PackhorseOptions } from '#test/packhorse';
 import { newSshKey, type SshKey } from '#test/ssh';
 import { temporaryDirectory } from '#test/temporary';
 
-/** `serve --root` over a directory of plain repositories, with both doors open for everybody here. */
+/** The doors of `serve --root`: one more than a server with accounts has. */
+export interface RootDoor {
+  readonly name: Door['name'] | 'git';
+}
+
+export const rootDoors: readonly RootDoor[] = [...doors, { name: 'git' }];
+
+/** `serve --root` over a directory of plain repositories, with every door open for everybody here. */
 export class RootScene implements AsyncDisposable {
   readonly packhorse: Packhorse;
   readonly root: string;
@@ -24,7 +31,14 @@ export class RootScene implements AsyncDisposable {
     const key = await newSshKey();
     const authorizedKeys = join(temporaryDirectory('authorized'), 'authorized_keys');
     writeFileSync(authorizedKeys, `${key.publicKey}\n`);
-    const packhorse = await Packhorse.start({ anonymousPush: true, authorizedKeys, ...options, root });
+    const packhorse = await Packhorse.start({
+      anonymousPush: true,
+      authorizedKeys,
+      gitDoor: 'export-all',
+      serveArguments: ['--informative-errors'],
+      ...options,
+      root,
+    });
     return new RootScene(packhorse, root, key);
   }
 
@@ -42,9 +56,10 @@ export class RootScene implements AsyncDisposable {
     return path;
   }
 
-  async remote(door: Door, path: string): Promise<Remote> {
+  async remote(door: RootDoor, path: string): Promise<Remote> {
     const relative = path.slice(this.root.length + 1);
     if (door.name === 'http') return { url: `${this.packhorse.httpUrl}/${relative}`, env: {} };
+    if (door.name === 'git') return { url: `${this.packhorse.gitUrl}/${relative}`, env: {} };
     const known = await this.packhorse.knownHosts();
     return { url: sshUrl(this.packhorse, relative), env: known.gitEnvironment(this.#key) };
   }

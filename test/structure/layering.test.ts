@@ -15,6 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'libs/gateway': ['base', 'wire', 'git', 'accounts', 'telemetry'],
   'libs/http': ['base', 'telemetry', 'wire', 'git', 'accounts', 'gateway'],
   'libs/ssh': ['base', 'telemetry', 'wire', 'git', 'accounts', 'gateway'],
+  'libs/daemon': ['base', 'telemetry', 'wire', 'git', 'accounts', 'gateway'],
   'libs/graphql': ['base', 'wire', 'git', 'accounts', 'gateway'],
   'libs/web': ['base', 'wire', 'git', 'accounts', 'gateway'],
   'apps/cli': ['base'],

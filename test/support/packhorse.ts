@@ -19,6 +19,10 @@ export interface PackhorseOptions {
   readonly anonymousPush?: boolean;
   /** With `root`: the authorized_keys file of the SSH door. */
   readonly authorizedKeys?: string;
+  /** With `root`: opens the git:// door, for every repository with `exportAll`. */
+  readonly gitDoor?: 'marked' | 'export-all';
+  /** Further options of `serve`. */
+  readonly serveArguments?: readonly string[];
   readonly databaseUrl?: string;
   /** Settings, as environment variables. */
   readonly env?: Readonly<Record<string, string>>;
@@ -38,6 +42,7 @@ export interface Person {
 interface Addresses {
   readonly http: URL;
   readonly ssh: URL | undefined;
+  readonly git: URL | undefined;
 }
 
 export class Packhorse implements AsyncDisposable {
@@ -73,6 +78,13 @@ export class Packhorse implements AsyncDisposable {
     const { ssh } = this.#addresses;
     if (ssh === undefined) throw new Error('the SSH door of this server is closed');
     return { host: ssh.hostname, port: Number(ssh.port) };
+  }
+
+  /** Without a slash at the end. */
+  get gitUrl(): string {
+    const { git } = this.#addresses;
+    if (git === undefined) throw new Error('the git:// door of this server is closed');
+    return `git://${git.host}`;
   }
 
   get pid(): number {
@@ -223,16 +235,21 @@ async function launch(
     '--database-url': options.databaseUrl,
   }).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
   if (options.anonymousPush === true) optional.push('--anonymous-push');
+  if (options.gitDoor !== undefined) optional.push('--git-port', again?.git?.port ?? '0');
+  if (options.gitDoor === 'export-all') optional.push('--export-all');
+  optional.push(...(options.serveArguments ?? []));
   const serve = ['serve', '--data-dir', dataDir, ...ports, ...optional];
   const [command = '', ...args] = [...(options.wrapper ?? []), program, ...serve];
   const running = startProcess(command, args, { env: cleanEnvironment(options.env) });
-  const line = await running.waitFor(/^packhorse ready http=(\S+)(?: ssh=(\S+))?\n/);
-  const [, http = '', ssh] = line;
+  const line = await running.waitFor(/^packhorse ready http=(\S+)(?: ssh=(\S+))?(?: git=(\S+))?\n/);
+  const [, http = '', ssh, daemon] = line;
   return {
     process: running,
-    addresses: { http: new URL(http), ssh: ssh === undefined ? undefined : new URL(ssh) },
+    addresses: { http: new URL(http), ssh: urlOf(ssh), git: urlOf(daemon) },
   };
 }
+
+const urlOf = (text: string | undefined): URL | undefined => (text === undefined ? undefined : new URL(text));
 
 /** Opaque ids are spread over folders, so look for the one that is named like it. */
 function findDirectory(below: string, name: string): string | undefined {

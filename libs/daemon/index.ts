@@ -1,0 +1,1 @@
+export { createDaemonServer, type DaemonServer, type DaemonServerOptions } from './server.ts';

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { PackhorseError } from '#base';
+import type { RepositoryAgent } from '#git';
+import type { GitRequest, GitService } from './gateway.ts';
+
+export interface RootAccessOptions {
+  /** Everyone may push over HTTP and git://, unless the repository's own configuration says otherwise. */
+  readonly anonymousPush: boolean;
+  /** git:// serves every repository, not only those with a `git-daemon-export-ok` file. */
+  readonly exportAll: boolean;
+}
+
+/** The keys that switch a service on or off, as git's own servers read them (git-http-backend(1), git-daemon(1)). */
+const keys: Readonly<Record<'http' | 'git', Readonly<Record<GitService, string>>>> = {
+  http: { 'upload-pack': 'http.uploadpack', 'receive-pack': 'http.receivepack' },
+  git: { 'upload-pack': 'daemon.uploadpack', 'receive-pack': 'daemon.receivepack' },
+};
+
+const exportMark = 'git-daemon-export-ok';
+
+/**
+ * What `serve --root` allows whom. Over SSH, whoever may log in may do everything, as with git-shell.
+ * Throws `permission_denied`; for git:// in the words of git daemon.
+ */
+export async function authoriseInRoot(
+  { transport, service }: Pick<GitRequest, 'transport' | 'service'>,
+  agent: RepositoryAgent,
+  gitDir: string,
+  options: RootAccessOptions,
+): Promise<void> {
+  if (transport === 'ssh') return;
+  if (transport === 'git' && !options.exportAll && !existsSync(join(gitDir, exportMark))) {
+    throw new PackhorseError('permission_denied', 'repository not exported');
+  }
+  const key = keys[transport][service];
+  const byDefault = service === 'upload-pack' || options.anonymousPush;
+  if (isTrue(await agent.configValue(key)) ?? byDefault) return;
+  throw new PackhorseError(
+    'permission_denied',
+    transport === 'git' ? 'service not enabled' : `${httpRefusals[service]} is switched off (${key}).`,
+  );
+}
+
+const httpRefusals: Readonly<Record<GitService, string>> = {
+  'upload-pack': 'Fetching from this repository over HTTP',
+  'receive-pack': 'Pushing to this repository over HTTP',
+};
+
+function isTrue(value: string | undefined): boolean | undefined {
+  if (value === undefined) return undefined;
+  return !['false', 'no', 'off', '0', ''].includes(value.toLowerCase());
+}
