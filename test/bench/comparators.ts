@@ -13,23 +13,26 @@ import { copyRepository } from './repository.ts';
 
 /** The servers that people use today, each as its documentation sets it up for speed. */
 
-/** A directory with the measured repository in it and room for empty ones. */
-async function servedDirectory(
-  repository: string,
-): Promise<{ root: string; createEmpty: () => Promise<string> }> {
+/** A directory with the measured repository in it and room for more. */
+async function servedDirectory(repository: string): Promise<ServedDirectory> {
   const root = temporaryDirectory('bench-served');
-  copyRepository(repository, join(root, 'big.git'));
-  await git(['config', 'http.receivepack', 'true'], { cwd: join(root, 'big.git') });
-  await git(['config', 'uploadpack.allowFilter', 'true'], { cwd: join(root, 'big.git') });
   let count = 0;
-  const createEmpty = async (): Promise<string> => {
-    count += 1;
-    const path = join(root, `empty-${count}.git`);
-    await git(['init', '--quiet', '--bare', path]);
+  const create = async (source?: string, name = `repository-${(count += 1)}.git`): Promise<string> => {
+    const path = join(root, name);
+    if (source === undefined) await git(['init', '--quiet', '--bare', path]);
+    else copyRepository(source, path);
     await git(['config', 'http.receivepack', 'true'], { cwd: path });
-    return `empty-${count}.git`;
+    await git(['config', 'uploadpack.allowFilter', 'true'], { cwd: path });
+    return name;
   };
-  return { root, createEmpty };
+  await create(repository, 'big.git');
+  return { root, create };
+}
+
+interface ServedDirectory {
+  readonly root: string;
+  /** Makes a repository; returns its name. */
+  readonly create: (source?: string) => Promise<string>;
 }
 
 /** Waits until somebody listens; fails with what the program said when it ended instead. */
@@ -91,7 +94,7 @@ http {
 
 /** nginx, fcgiwrap with one worker for each connection of the benchmark, and git http-backend. */
 export async function startHttpBackend(repository: string): Promise<Contestant> {
-  const { root, createEmpty } = await servedDirectory(repository);
+  const { root, create } = await servedDirectory(repository);
   const directory = temporaryDirectory('bench-nginx');
   const port = await freePort();
   writeFileSync(join(directory, 'nginx.conf'), nginxConfig(directory, root, port));
@@ -109,10 +112,11 @@ export async function startHttpBackend(repository: string): Promise<Contestant> 
     name: 'nginx + http-backend',
     transport: 'http',
     isBaseline: true,
+    isOurs: false,
     pids: [nginx.pid, wrap.pid],
     url: `${base}/big.git`,
     env: {},
-    createEmpty: async () => `${base}/${await createEmpty()}`,
+    create: async (source) => `${base}/${await create(source)}`,
     [Symbol.asyncDispose]: async () => {
       await nginx.stop();
       await wrap.killGroup();
@@ -121,7 +125,7 @@ export async function startHttpBackend(repository: string): Promise<Contestant> 
 }
 
 export async function startGitDaemon(repository: string): Promise<Contestant> {
-  const { root, createEmpty } = await servedDirectory(repository);
+  const { root, create } = await servedDirectory(repository);
   const port = await freePort();
   const options = [
     '--listen=127.0.0.1',
@@ -139,10 +143,11 @@ export async function startGitDaemon(repository: string): Promise<Contestant> {
     name: 'git daemon',
     transport: 'git',
     isBaseline: false,
+    isOurs: false,
     pids: [daemon.pid],
     url: `${base}/big.git`,
     env: {},
-    createEmpty: async () => `${base}/${await createEmpty()}`,
+    create: async (source) => `${base}/${await create(source)}`,
     [Symbol.asyncDispose]: () => daemon.killGroup(),
   };
 }
@@ -167,7 +172,7 @@ ForceCommand git-shell -c "$SSH_ORIGINAL_COMMAND"
 
 /** OpenSSH's sshd as the current user, allowed to run git-shell and nothing else. */
 export async function startOpenSsh(repository: string): Promise<Contestant> {
-  const { root, createEmpty } = await servedDirectory(repository);
+  const { root, create } = await servedDirectory(repository);
   const directory = temporaryDirectory('bench-sshd');
   const port = await freePort();
   const key = await newSshKey();
@@ -185,10 +190,11 @@ export async function startOpenSsh(repository: string): Promise<Contestant> {
     name: 'OpenSSH + git-shell',
     transport: 'ssh',
     isBaseline: true,
+    isOurs: false,
     pids: [sshd.pid],
     url: `${base}/big.git`,
     env: known.gitEnvironment(key),
-    createEmpty: async () => `${base}/${await createEmpty()}`,
+    create: async (source) => `${base}/${await create(source)}`,
     [Symbol.asyncDispose]: async () => void (await sshd.stop()),
   };
 }

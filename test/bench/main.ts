@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { git } from '#test/git';
@@ -8,8 +8,9 @@ import { startGitDaemon, startHttpBackend, startOpenSsh } from './comparators.ts
 import type { Contestant } from './contestant.ts';
 import { startOverDirectory, startWithAccounts } from './ours.ts';
 import { formatTable, reportLines, type ReportLine } from './report.ts';
-import { defaultRepository } from './repository.ts';
-import { rows, type Row, type RunContext } from './rows.ts';
+import { defaultRepository } from './generated-repositories.ts';
+import type { Row, RunContext } from './row.ts';
+import { rows } from './rows.ts';
 
 const usage = `usage: npm run bench [-- [REPOSITORY] [--only ROW]... [--quick] [--json]]
 
@@ -100,6 +101,9 @@ async function describeRun(repository: string): Promise<Record<string, unknown>>
     kernel: release(),
     node: process.version,
     git: (await git(['--version'])).replace('git version ', ''),
+    load: loadavg()
+      .map((load) => load.toFixed(2))
+      .join(' '),
     at: new Date().toISOString(),
   };
 }
@@ -121,7 +125,7 @@ async function main(): Promise<void> {
   const lines: ReportLine[] = [];
   if (named !== undefined && !existsSync(join(named, 'objects')))
     throw new Error(`${named} is not a bare repository`);
-  const repository = named === undefined ? await defaultRepository(say) : realpathSync(named);
+  const repository = named === undefined ? await defaultRepository() : realpathSync(named);
   const facts = await describeRun(repository);
   let table = '';
   if (chosen.length > 0) {
@@ -135,7 +139,7 @@ async function main(): Promise<void> {
   else {
     const about = Object.entries(facts).map(([name, value]) => `${name} ${String(value)}`);
     process.stdout.write(
-      `${about.join(', ')}\n(1.23x) is how many times better than the baseline: nginx over HTTP, OpenSSH over SSH.\n\n${table}\n\n${actors}\n`,
+      `${about.join(', ')}\n(1.23x) is how many times better than the baseline: nginx over HTTP, OpenSSH over SSH; ! misses the goal.\n\n${table}\n\n${actors}\n`,
     );
   }
 }

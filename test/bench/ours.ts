@@ -6,25 +6,26 @@ import { Packhorse } from '#test/packhorse';
 import { newSshKey } from '#test/ssh';
 import { temporaryDirectory } from '#test/temporary';
 import type { Contestant } from './contestant.ts';
-import { copyRepository } from './repository.ts';
+import { copyRepository, fillRepository } from './repository.ts';
 
 /** Packhorse over a plain directory, through both doors: the same job as the comparators do. */
 export async function startOverDirectory(repository: string): Promise<readonly Contestant[]> {
   const root = temporaryDirectory('bench-root');
-  copyRepository(repository, join(root, 'big.git'));
-  await git(['config', 'uploadpack.allowFilter', 'true'], { cwd: join(root, 'big.git') });
   const key = await newSshKey();
   const authorizedKeys = join(temporaryDirectory('bench-keys'), 'authorized_keys');
   writeFileSync(authorizedKeys, `${key.publicKey}\n`);
   const packhorse = await Packhorse.start({ root, anonymousPush: true, authorizedKeys });
   const known = await packhorse.knownHosts();
   let count = 0;
-  const createEmpty = async (): Promise<string> => {
-    count += 1;
-    await git(['init', '--quiet', '--bare', join(root, `empty-${count}.git`)]);
-    return `empty-${count}.git`;
+  const create = async (source?: string, name = `repository-${(count += 1)}.git`): Promise<string> => {
+    const path = join(root, name);
+    if (source === undefined) await git(['init', '--quiet', '--bare', path]);
+    else copyRepository(source, path);
+    await git(['config', 'uploadpack.allowFilter', 'true'], { cwd: path });
+    return name;
   };
-  const common = { isBaseline: false, pids: [packhorse.pid] };
+  await create(repository, 'big.git');
+  const common = { isBaseline: false, isOurs: true, pids: [packhorse.pid] };
   return [
     {
       ...common,
@@ -32,7 +33,7 @@ export async function startOverDirectory(repository: string): Promise<readonly C
       transport: 'http',
       url: `${packhorse.httpUrl}/big.git`,
       env: {},
-      createEmpty: async () => `${packhorse.httpUrl}/${await createEmpty()}`,
+      create: async (source) => `${packhorse.httpUrl}/${await create(source)}`,
       [Symbol.asyncDispose]: () => packhorse[Symbol.asyncDispose](),
     },
     {
@@ -41,7 +42,7 @@ export async function startOverDirectory(repository: string): Promise<readonly C
       transport: 'ssh',
       url: sshUrl(packhorse, 'big.git'),
       env: known.gitEnvironment(key),
-      createEmpty: async () => sshUrl(packhorse, await createEmpty()),
+      create: async (source) => sshUrl(packhorse, await create(source)),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     },
   ];
@@ -52,23 +53,23 @@ export async function startWithAccounts(repository: string): Promise<readonly Co
   const packhorse = await Packhorse.start();
   const person = await packhorse.createPerson('bench');
   const known = await packhorse.knownHosts();
-  await packhorse.createRepository('bench/big', { private: true });
-  await packhorse.cli(['repo', 'import', repository, 'bench/big']);
   let count = 0;
-  const createEmpty = async (): Promise<string> => {
-    count += 1;
-    await packhorse.createRepository(`bench/empty-${count}`, { private: true });
-    return `bench/empty-${count}.git`;
+  // What is on disk is put there as it is: an import would pack it anew.
+  const create = async (source?: string, name = `bench/repository-${(count += 1)}`): Promise<string> => {
+    await packhorse.createRepository(name, { private: true });
+    if (source !== undefined) fillRepository(source, await packhorse.repositoryPath(name));
+    return `${name}.git`;
   };
+  await create(repository, 'bench/big');
   const overHttp = (path: string): string => httpUrl(packhorse, person.login, person.token, path);
-  const common = { name: 'packhorse, accounts', isBaseline: false, pids: [packhorse.pid] };
+  const common = { name: 'packhorse, accounts', isBaseline: false, isOurs: true, pids: [packhorse.pid] };
   return [
     {
       ...common,
       transport: 'http',
       url: overHttp('bench/big.git'),
       env: {},
-      createEmpty: async () => overHttp(await createEmpty()),
+      create: async (source) => overHttp(await create(source)),
       [Symbol.asyncDispose]: () => packhorse[Symbol.asyncDispose](),
     },
     {
@@ -76,7 +77,7 @@ export async function startWithAccounts(repository: string): Promise<readonly Co
       transport: 'ssh',
       url: sshUrl(packhorse, 'bench/big.git'),
       env: known.gitEnvironment(person.key),
-      createEmpty: async () => sshUrl(packhorse, await createEmpty()),
+      create: async (source) => sshUrl(packhorse, await create(source)),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     },
   ];

@@ -1,47 +1,5 @@
-import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { cpSync, existsSync, linkSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { generateRepository, type RepositoryShape } from '#test/generate';
-import { git } from '#test/git';
-import { removeDirectory } from '#test/temporary';
-
-/** About what a middle-sized project has after some years. */
-const defaultShape: RepositoryShape = {
-  seed: 42,
-  commits: 30_000,
-  branches: 200,
-  tags: 600,
-  files: 3_000,
-  binaries: { count: 60, sizeBytes: 1024 * 1024 },
-};
-
-/** The repository that is measured when none is named: generated once per machine, then kept. */
-export async function defaultRepository(say: (text: string) => void): Promise<string> {
-  const cache =
-    process.env['PACKHORSE_CACHE_DIR'] ??
-    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'packhorse');
-  const path = join(cache, 'bench', `seed-${defaultShape.seed}-${defaultShape.commits}.git`);
-  if (existsSync(path)) return path;
-  say(`generating the default repository, once: ${path}`);
-  const temporary = `${path}.${process.pid}`;
-  mkdirSync(join(path, '..'), { recursive: true });
-  try {
-    await generateRepository(temporary, defaultShape);
-    await maintain(temporary);
-    renameSync(temporary, path);
-  } finally {
-    removeDirectory(temporary);
-  }
-  return path;
-}
-
-/** What a well-kept server has: one pack with a bitmap, a commit-graph, packed refs. */
-async function maintain(path: string): Promise<void> {
-  const options = { cwd: path, timeoutMs: 1_800_000 };
-  await git(['repack', '-a', '-d', '-f', '-q', '--write-bitmap-index', '--window=10', '--depth=50'], options);
-  await git(['commit-graph', 'write', '--reachable', '--no-progress'], options);
-  await git(['pack-refs', '--all'], options);
-}
 
 /**
  * A copy with exactly the same layout on disk, so that every server finds the same packs, bitmaps
@@ -51,6 +9,15 @@ export function copyRepository(source: string, target: string): void {
   mkdirSync(target, { recursive: true });
   for (const entry of readdirSync(source)) {
     if (entry !== 'objects') cpSync(join(source, entry), join(target, entry), { recursive: true });
+  }
+  linkTree(join(source, 'objects'), join(target, 'objects'));
+}
+
+/** Gives an empty repository what `source` has: its objects, refs and HEAD, but not its configuration. */
+export function fillRepository(source: string, target: string): void {
+  for (const entry of ['HEAD', 'packed-refs', 'refs']) {
+    const from = join(source, entry);
+    if (existsSync(from)) cpSync(from, join(target, entry), { recursive: true });
   }
   linkTree(join(source, 'objects'), join(target, 'objects'));
 }

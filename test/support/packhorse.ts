@@ -203,10 +203,14 @@ export class Packhorse implements AsyncDisposable {
     await this.cli(['repo', 'create', name, ...(options.private === true ? ['--private'] : [])]);
   }
 
-  /** Where the bytes of OWNER/NAME are, as `repo info` tells it. */
-  async repositoryPath(name: string): Promise<string> {
-    const info = JSON.parse(await this.cli(['repo', 'info', name, '--json'])) as { readonly id?: string };
-    if (info.id === undefined) throw new Error(`repo info ${name} names no id`);
+  /** Where the bytes of OWNER/NAME are. The server does not look at them to tell. */
+  async repositoryPath(fullName: string): Promise<string> {
+    const [owner, name] = fullName.split('/');
+    const query = 'query ($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { id } }';
+    const { repository: info } = (await this.graphql(query, { owner, name })) as {
+      readonly repository: { readonly id: string } | null;
+    };
+    if (info === null) throw new Error(`there is no repository ${fullName}`);
     const path = findDirectory(this.dataDir, `${info.id}.git`) ?? findDirectory(this.dataDir, info.id);
     if (path === undefined) throw new Error(`nothing below ${this.dataDir} is named ${info.id}`);
     return path;

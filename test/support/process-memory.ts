@@ -29,18 +29,24 @@ export function processMemory(pid: number): Memory {
   return { rssBytes: kibibytes(status, 'VmRSS'), anonBytes: kibibytes(status, 'RssAnon') };
 }
 
+/** What a process started and has not waited for, by any of its threads (proc_pid_task(5)). */
+function childrenOf(pid: number): number[] {
+  let threads: string[];
+  try {
+    threads = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+  return threads.flatMap((thread) => {
+    const children = readOrEmpty(`/proc/${pid}/task/${thread}/children`).trim();
+    return children === '' ? [] : children.split(' ').map(Number);
+  });
+}
+
 /** `rootPid` and all its descendants at this moment. */
 export function processTree(rootPid: number): number[] {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    // The command name is in parentheses and may itself hold any character, so count from its end.
-    const stat = readOrEmpty(`/proc/${name}/stat`);
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-  }
   const tree = [rootPid];
-  for (let index = 0; index < tree.length; index += 1) tree.push(...(children.get(tree[index] ?? -1) ?? []));
+  for (let index = 0; index < tree.length; index += 1) tree.push(...childrenOf(tree[index] ?? -1));
   return tree;
 }
 
