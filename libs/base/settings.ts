@@ -58,6 +58,10 @@ export const settingDefinitions = {
       32 * MiB,
       'Encoded `ls-refs` answers kept with one ref snapshot; further forms are encoded each time.',
     ),
+    maxArchiveArguments: setting(
+      63,
+      'Arguments of one `git archive --remote`, as in git; past it it is refused.',
+    ),
     maxPushOptions: setting(1_000, 'Push options of one push; past it the push is refused.'),
     maxDrainBytes: setting(
       1 * GiB,
@@ -107,6 +111,11 @@ export const settingDefinitions = {
     maxPackProducerQueue: setting(
       256,
       'Fetches that may wait for a producer; past it the answer is `unavailable`.',
+    ),
+    maxArchivers: setting(4, '`git upload-archive` processes at once on a node; further archives wait.'),
+    maxArchiverQueue: setting(
+      64,
+      'Archives that may wait for a process; past it the answer is `unavailable`.',
     ),
     maxIndexers: setting(8, 'Pushes indexed at once on a node; further pushes wait.'),
     maxIndexerQueue: setting(

@@ -15,6 +15,7 @@ export interface DaemonRequest {
 const services: ReadonlyMap<string, GitService> = new Map([
   ['git-upload-pack', 'upload-pack'],
   ['git-receive-pack', 'receive-pack'],
+  ['git-upload-archive', 'upload-archive'],
 ]);
 
 /**

@@ -8,6 +8,7 @@ import type { SessionLimits } from './session-limits.ts';
 const actions: Readonly<Record<GitService, RepositoryAction>> = {
   'upload-pack': 'read',
   'receive-pack': 'write',
+  'upload-archive': 'read',
 };
 
 /** The gateway of a server with accounts: the database says who may do what, and where it is. */

@@ -1,7 +1,7 @@
 import type { Identity } from '#accounts';
 import type { Conversation } from '#wire';
 
-export type GitService = 'upload-pack' | 'receive-pack';
+export type GitService = 'upload-pack' | 'receive-pack' | 'upload-archive';
 
 /** One request of a Git door, as an immutable value. */
 export interface GitRequest {
@@ -24,7 +24,10 @@ export interface GitGateway {
 
 /** An authorised service on a located repository. Dispose it when done: it counts against limits. */
 export interface GitSession extends AsyncDisposable {
-  /** What the client reads first: refs and capabilities (without the HTTP `# service` line, which the door adds). */
+  /**
+   * What the client reads first: refs and capabilities (without the HTTP `# service` line, which the
+   * door adds); nothing for upload-archive.
+   */
   advertise(conversation: Conversation): Promise<void>;
   /** HTTP: answers one POST. SSH: the dialogue after the advertisement. */
   serve(conversation: Conversation): Promise<void>;

@@ -5,6 +5,7 @@ import {
   advertiseReceivePack,
   advertiseUploadPack,
   serveReceivePack,
+  serveUploadArchive,
   serveUploadPack,
   type Conversation,
   type WireOptions,
@@ -41,9 +42,10 @@ export class AgentSession implements GitSession {
 
   async advertise(conversation: Conversation): Promise<void> {
     await this.#run(async (options) => {
-      if (this.#request.service === 'upload-pack') {
+      const { service } = this.#request;
+      if (service === 'upload-pack') {
         await advertiseUploadPack(await this.#agent.uploadPack(), conversation, options);
-      } else {
+      } else if (service === 'receive-pack') {
         await advertiseReceivePack(await this.#agent.receivePack(this.#pusher()), conversation, options);
       }
     });
@@ -51,8 +53,11 @@ export class AgentSession implements GitSession {
 
   async serve(conversation: Conversation): Promise<void> {
     await this.#run(async (options) => {
-      if (this.#request.service === 'upload-pack') {
+      const { service } = this.#request;
+      if (service === 'upload-pack') {
         await serveUploadPack(await this.#agent.uploadPack(), conversation, options);
+      } else if (service === 'upload-archive') {
+        await serveUploadArchive(await this.#agent.uploadArchive(), conversation, options);
       } else {
         await serveReceivePack(await this.#agent.receivePack(this.#pusher()), conversation, options);
       }

@@ -13,8 +13,16 @@ export interface RootAccessOptions {
 
 /** The keys that switch a service on or off, as git's own servers read them (git-http-backend(1), git-daemon(1)). */
 const keys: Readonly<Record<'http' | 'git', Readonly<Record<GitService, string>>>> = {
-  http: { 'upload-pack': 'http.uploadpack', 'receive-pack': 'http.receivepack' },
-  git: { 'upload-pack': 'daemon.uploadpack', 'receive-pack': 'daemon.receivepack' },
+  http: {
+    'upload-pack': 'http.uploadpack',
+    'receive-pack': 'http.receivepack',
+    'upload-archive': 'http.uploadarchive',
+  },
+  git: {
+    'upload-pack': 'daemon.uploadpack',
+    'receive-pack': 'daemon.receivepack',
+    'upload-archive': 'daemon.uploadarch',
+  },
 };
 
 const exportMark = 'git-daemon-export-ok';
@@ -34,7 +42,7 @@ export async function authoriseInRoot(
     throw new PackhorseError('permission_denied', 'repository not exported');
   }
   const key = keys[transport][service];
-  const byDefault = service === 'upload-pack' || options.anonymousPush;
+  const byDefault = service === 'upload-pack' || (service === 'receive-pack' && options.anonymousPush);
   if (isTrue(await agent.configValue(key)) ?? byDefault) return;
   throw new PackhorseError(
     'permission_denied',
@@ -45,6 +53,7 @@ export async function authoriseInRoot(
 const httpRefusals: Readonly<Record<GitService, string>> = {
   'upload-pack': 'Fetching from this repository over HTTP',
   'receive-pack': 'Pushing to this repository over HTTP',
+  'upload-archive': 'git archive of this repository over HTTP',
 };
 
 function isTrue(value: string | undefined): boolean | undefined {

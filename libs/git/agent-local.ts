@@ -1,6 +1,13 @@
 import type { Address } from '#actor';
 import type { Oid } from '#base';
-import type { Head, Quarantine, ReceivePackRepository, Ref, UploadPackRepository } from '#wire';
+import type {
+  ArchiveRepository,
+  Head,
+  Quarantine,
+  ReceivePackRepository,
+  Ref,
+  UploadPackRepository,
+} from '#wire';
 import type { Pusher, RepositoryAgent, RepositoryFacts } from './agent.ts';
 import type { ReaderMessage, ValueReads } from './agent-reader.ts';
 import type { WriterMessage } from './agent-writer.ts';
@@ -149,6 +156,10 @@ export class LocalRepositoryAgent implements RepositoryAgent {
       ...receiver,
       openQuarantine: async (signal) => this.#throughWriter(await receiver.openQuarantine(signal)),
     };
+  }
+
+  async uploadArchive(): Promise<ArchiveRepository> {
+    return (await this.#present().disk()).uploadArchive();
   }
 
   #throughWriter(quarantine: Quarantine): Quarantine {

@@ -1,5 +1,5 @@
 import type { Oid } from '#base';
-import type { ReceivePackRepository, UploadPackRepository } from '#wire';
+import type { ArchiveRepository, ReceivePackRepository, UploadPackRepository } from '#wire';
 import type { CreateCommitRequest, RepositoryReader } from './reader.ts';
 
 /** Facts about a repository on disk, for pages and operators. */
@@ -28,6 +28,8 @@ export interface RepositoryAgent extends RepositoryReader {
   /** The protocol's view for fetches. `actor` is the login, for reflogs and limits. */
   uploadPack(): Promise<UploadPackRepository>;
   receivePack(pusher: Pusher): Promise<ReceivePackRepository>;
+  /** For `git archive --remote`. */
+  uploadArchive(): Promise<ArchiveRepository>;
 }
 
 /** Who pushes, for reflog entries and events. */

@@ -1,5 +1,6 @@
 import { type ObjectFormat, type Oid, PackhorseError } from '#base';
 import type {
+  ArchiveRepository,
   CommandResult,
   CommitNode,
   CommitOptions,
@@ -13,6 +14,7 @@ import type {
 } from '#wire';
 import type { Pusher, RepositoryFacts } from './agent.ts';
 import { alternateTips } from './alternates.ts';
+import { uploadArchive } from './upload-archive.ts';
 import { objectFormatOf } from './git-directory.ts';
 import type { ObjectReader } from './object-reader.ts';
 import { producePack } from './packs/pack-producer.ts';
@@ -182,6 +184,14 @@ export class DiskRepository {
         const busy = await this.#noteBusy();
         return new PushQuarantine(this.#storage, this.#quarantineHost(policy, by), busy, signal);
       },
+    };
+  }
+
+  /** The view of git-upload-archive. */
+  uploadArchive(): ArchiveRepository {
+    return {
+      archive: (request, signal) =>
+        uploadArchive(this.#storage, { gitDir: this.gitDir, config: this.#config }, request, signal),
     };
   }
 

@@ -23,6 +23,8 @@ export interface Storage {
   readonly startedAtMs: number;
   /** Running `git pack-objects` processes. */
   readonly producers: ConcurrencyLimit;
+  /** Running `git upload-archive` processes. */
+  readonly archivers: ConcurrencyLimit;
   /** Pushes being indexed and checked. */
   readonly indexers: ConcurrencyLimit;
 }
@@ -42,6 +44,7 @@ export function createStorage(
     settings,
     startedAtMs: clock.nowMs(),
     producers: new ConcurrencyLimit(settings.maxPackProducers, settings.maxPackProducerQueue),
+    archivers: new ConcurrencyLimit(settings.maxArchivers, settings.maxArchiverQueue),
     indexers: new ConcurrencyLimit(settings.maxIndexers, settings.maxIndexerQueue),
   };
 }

@@ -28,6 +28,7 @@ const badPath = refused(400, 'This is not a valid repository address.');
 const services: ReadonlyMap<string, GitService> = new Map([
   ['git-upload-pack', 'upload-pack'],
   ['git-receive-pack', 'receive-pack'],
+  ['git-upload-archive', 'upload-archive'],
 ]);
 
 /** What a client of the dumb protocol fetches below a repository (http-backend.c). */
@@ -72,7 +73,10 @@ function advertisement(method: string, rawRepository: string, name: string): Git
     return refused(405, 'The refs of a repository are asked for with GET.', 'GET, HEAD');
   }
   const service = services.get(name);
-  if (service === undefined) return refused(403, 'This Git service is not served here.');
+  // upload-archive has nothing to advertise: its clients ask upload-pack about the server.
+  if (service === undefined || service === 'upload-archive') {
+    return refused(403, 'This Git service is not served here.');
+  }
   return withPath(rawRepository, (path) => ({ kind: 'advertisement', path, service }));
 }
 

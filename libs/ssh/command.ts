@@ -10,6 +10,7 @@ const refused = (message: string): SshCommand => ({ kind: 'refused', message });
 const services: ReadonlyMap<string, GitService> = new Map([
   ['git-upload-pack', 'upload-pack'],
   ['git-receive-pack', 'receive-pack'],
+  ['git-upload-archive', 'upload-archive'],
 ]);
 
 /**
@@ -18,7 +19,6 @@ const services: ReadonlyMap<string, GitService> = new Map([
  */
 export function parseCommand(command: string): SshCommand {
   const [program, ...args] = splitWords(command.replace(/^git (?=[a-z])/, 'git-')) ?? [];
-  if (program === 'git-upload-archive') return refused('git archive --remote is not served here.');
   const service = services.get(program ?? '');
   if (service === undefined) return refused('Only git clone, git fetch and git push are served here.');
   const [named, ...more] = args;

@@ -6,4 +6,5 @@ export { encodePktLine, flushPkt } from './pkt-line.ts';
 export { PktReader } from './pkt-reader.ts';
 export { isValidRefName } from './ref-name.ts';
 export { advertiseReceivePack, serveReceivePack } from './receive-pack.ts';
+export { type ArchiveRepository, serveUploadArchive } from './upload-archive.ts';
 export { advertiseUploadPack, serveUploadPack } from './upload-pack.ts';

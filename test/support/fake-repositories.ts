@@ -191,6 +191,7 @@ export class FakeAgent implements RepositoryAgent {
   readonly configValue = unsupported;
   readonly uploadPack = unsupported;
   readonly receivePack = unsupported;
+  readonly uploadArchive = unsupported;
 }
 
 /** Repositories in memory over (fake or real) accounts. */
