@@ -16,6 +16,7 @@ const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
 const second = 1000;
 const minute = 60 * second;
+const day = 24 * 60 * minute;
 
 export const settingDefinitions = {
   actor: {
@@ -123,6 +124,43 @@ export const settingDefinitions = {
       'Pushes that may wait for an indexer; past it the answer is `unavailable`.',
     ),
     quarantineGraceMs: setting(60 * minute, 'Age after which a quarantine that nobody owns is removed.'),
+    commitGraphBytes: setting(
+      64 * MiB,
+      'Memory for the commit-graph of one repository; a larger one is not read, and commits are read one by one instead.',
+    ),
+    maxReachabilityCommits: setting(
+      200_000,
+      'Commits walked in the process to find whether one reaches another; past it git is asked.',
+    ),
+    maxMaintenances: setting(1, 'Repositories maintained at once on a node; further ones wait.'),
+    maintenanceThreads: setting(1, 'Threads of one repack.'),
+    maintenanceDelayMs: setting(
+      15 * second,
+      'Time between a push and the look at what maintenance the repository needs; pushes within it count as one.',
+    ),
+    maintenancePacks: setting(
+      8,
+      'Packs beside the base pack above which the smaller ones are combined, such that each is at least twice as large as all smaller ones together.',
+    ),
+    maintenanceLooseObjects: setting(500, 'Loose objects above which they are packed.'),
+    maintenanceLooseRefs: setting(250, 'Refs in files of their own above which they are packed.'),
+    maintenanceCommits: setting(
+      64,
+      'Commits that are not in the commit-graph above which they are added to it.',
+    ),
+    retiredPackGraceMs: setting(
+      10 * minute,
+      'How long a pack whose objects were combined into another one stays, for copies and fetches under way.',
+    ),
+    unreachableGraceMs: setting(
+      14 * day,
+      'How long objects are kept after they were first found unreachable.',
+    ),
+    reflogGraceMs: setting(90 * day, 'Age of reflog entries that are forgotten.'),
+    reflogUnreachableGraceMs: setting(
+      30 * day,
+      'Age of reflog entries that are forgotten when no ref reaches what they name; until then it is not unreachable.',
+    ),
     gitTimeoutMs: setting(60 * minute, 'Longest run of one git process; past it the process is stopped.'),
     blobChunkBytes: setting(64 * KiB, 'Size of the chunks in which a blob is streamed.'),
     maxDiffFiles: setting(300, 'Files rendered in one diff; the rest is counted and named as left out.'),

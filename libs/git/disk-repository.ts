@@ -15,10 +15,19 @@ import type {
 import type { Pusher, RepositoryFacts } from './agent.ts';
 import { alternateTips } from './alternates.ts';
 import { uploadArchive } from './upload-archive.ts';
+import { GraphReader } from './commit-graph/graph-reader.ts';
+import type { CommitGraph } from './commit-graph/commit-graph.ts';
+import { reachesAll } from './commit-graph/reaches.ts';
 import { objectFormatOf } from './git-directory.ts';
 import type { ObjectReader } from './object-reader.ts';
+import { PushGate } from './maintenance/push-gate.ts';
+import {
+  type MaintenanceOptions,
+  type MaintenanceReport,
+  RepositoryMaintenance,
+} from './maintenance/repository-maintenance.ts';
 import { producePack } from './packs/pack-producer.ts';
-import { isReachable, shallowBoundary } from './packs/reachability.ts';
+import { isReachable, shallowBoundary, shownTips } from './packs/reachability.ts';
 import { noteLocks, recoverIncoming } from './quarantine/incoming-directory.ts';
 import { PushQuarantine, type QuarantineHost } from './quarantine/push-quarantine.ts';
 import { RefStore } from './refs/ref-store.ts';
@@ -38,6 +47,8 @@ export interface DiskRepositoryOptions {
   readonly mode: RepositoryMode;
   readonly objects: ObjectReader;
   readonly maxCommands: number;
+  /** Packs went from the disk: files that are held open had better be opened again. */
+  readonly packsRemoved?: () => Promise<void>;
 }
 
 /**
@@ -52,6 +63,9 @@ export class DiskRepository {
   readonly #config: RepositoryConfig;
   readonly #shallow: ShallowFile;
   readonly #refs: RefStore;
+  readonly #graph: GraphReader;
+  readonly #pushes = new PushGate();
+  readonly #maintenance: RepositoryMaintenance;
   #readPolicy: { readonly config: ConfigValues; readonly policy: RepositoryPolicy } | undefined;
 
   private constructor(
@@ -68,6 +82,16 @@ export class DiskRepository {
     this.#shallow = new ShallowFile(storage, options.gitDir, format);
     const { gitDir, mode, objects } = options;
     const { disk, clock, log, random } = storage;
+    this.#graph = new GraphReader(storage, gitDir, format);
+    this.#maintenance = new RepositoryMaintenance(storage, {
+      gitDir,
+      objectFormat: format,
+      pushes: this.#pushes,
+      refs: () => this.refs(),
+      commitsOutsideGraph: (max) => this.#commitsOutsideGraph(max),
+      withRefsLocked: (work) => this.#refs.exclusively(work),
+      packsRemoved: () => options.packsRemoved?.() ?? Promise.resolve(),
+    });
     this.#refs = new RefStore({
       gitDir,
       objectFormat: format,
@@ -112,6 +136,35 @@ export class DiskRepository {
     }
   }
 
+  /** Until the result is disposed nothing is removed that a push may have been told to be there. */
+  async #beginPush(): Promise<AsyncDisposable> {
+    const inside = await this.#pushes.enter();
+    try {
+      const busy = await this.#noteBusy();
+      return {
+        async [Symbol.asyncDispose]() {
+          inside[Symbol.dispose]();
+          await busy[Symbol.asyncDispose]();
+        },
+      };
+    } catch (error) {
+      inside[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Maintains a repository of ours, see RepositoryMaintenance. Throws `failed_precondition` for one
+   * that others write to as well: those look after it.
+   */
+  async maintain(options: MaintenanceOptions): Promise<MaintenanceReport> {
+    if (this.#options.mode === 'shared') {
+      throw new PackhorseError('failed_precondition', 'This repository is maintained by those who share it.');
+    }
+    await using _busy = await this.#noteBusy();
+    return await this.#maintenance.run(options);
+  }
+
   /** Names another default branch, which may be unborn. Throws `invalid_argument` for a bad name. */
   async setHead(ref: string, by: Pusher): Promise<void> {
     await using _busy = await this.#noteBusy();
@@ -131,22 +184,27 @@ export class DiskRepository {
   async uploadPack(): Promise<UploadPackRepository> {
     const { upload } = await this.#policy();
     const { objects } = this.#options;
+    let graph: Promise<CommitGraph | undefined> | undefined;
+    const commitNode = async (oid: Oid): Promise<CommitNode | undefined> =>
+      await this.#commitNode(oid, await (graph ??= this.#graph.current()));
     return {
       objectFormat: this.objectFormat,
       uploadPolicy: upload,
       refs: () => this.refs(),
       existing: (oids) => objects.existing(oids),
-      commitNode: (oid) => this.#commitNode(oid),
+      commitNode,
       shallows: () => this.#shallow.commits(),
       shallowBoundary: async (wants, deepen) => await this.#shallowBoundary(wants, deepen),
-      reachable: async (oids) =>
-        await isReachable(this.#storage, this.gitDir, await this.refs(), upload.hiddenRefs, oids),
+      reachable: async (oids) => await this.#isReachable(oids, upload.hiddenRefs),
       pack: (request, signal) => this.#pack(request, signal),
     };
   }
 
   /** Where the repository itself is shallow, history ends. */
-  async #commitNode(oid: Oid): Promise<CommitNode | undefined> {
+  async #commitNode(oid: Oid, graph: CommitGraph | undefined): Promise<CommitNode | undefined> {
+    // There is no graph where the repository is shallow.
+    const known = graph?.node(oid);
+    if (known !== undefined) return known;
     const [node, shallows] = await Promise.all([
       this.#options.objects.commitNode(oid),
       this.#shallow.commits(),
@@ -154,10 +212,39 @@ export class DiskRepository {
     return node !== undefined && shallows.has(node.oid) ? { ...node, parents: [] } : node;
   }
 
+  /** True when every commit of `oids` is an ancestor of some ref that is shown. */
+  async #isReachable(oids: readonly Oid[], hidden: readonly string[]): Promise<boolean> {
+    const refs = await this.refs();
+    const graph = await this.#graph.current();
+    if (graph !== undefined) {
+      const tips = shownTips(refs, hidden);
+      const nodeOf = (oid: Oid): CommitNode | Promise<CommitNode | undefined> =>
+        graph.node(oid) ?? this.#commitNode(oid, undefined);
+      const { maxReachabilityCommits } = this.#storage.settings;
+      const found = await reachesAll(nodeOf, tips, oids, maxReachabilityCommits);
+      if (found !== undefined) return found;
+    }
+    return await isReachable(this.#storage, this.gitDir, refs, hidden, oids);
+  }
+
+  async #commitsOutsideGraph(max: number): Promise<number> {
+    const graph = await this.#graph.current();
+    const waiting = (await this.refs()).refs.map(({ oid, peeled }) => peeled ?? oid);
+    const outside = new Set<Oid>();
+    for (let oid = waiting.pop(); oid !== undefined && outside.size < max; oid = waiting.pop()) {
+      if (outside.has(oid) || graph?.has(oid) === true) continue;
+      const node = await this.#commitNode(oid, undefined);
+      if (node === undefined) continue;
+      outside.add(oid);
+      waiting.push(...node.parents);
+    }
+    return outside.size;
+  }
+
   #pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart> {
     const source = {
       gitDir: this.gitDir,
-      commitNode: (oid: Oid) => this.#commitNode(oid),
+      commitNode: async (oid: Oid) => this.#commitNode(oid, await this.#graph.current()),
       shallows: () => this.#shallow.commits(),
     };
     return producePack(this.#storage, source, request, signal);
@@ -181,7 +268,7 @@ export class DiskRepository {
       alternateTips: async () => await this.#alternateTips(),
       openQuarantine: async (signal) => {
         if (signal.aborted) throw new PackhorseError('cancelled', 'The operation was cancelled.');
-        const busy = await this.#noteBusy();
+        const busy = await this.#beginPush();
         return new PushQuarantine(this.#storage, this.#quarantineHost(policy, by), busy, signal);
       },
     };

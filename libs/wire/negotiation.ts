@@ -16,6 +16,9 @@ export class Negotiation {
   /** Commits known to reach something common; that never changes back. */
   readonly #reaching = new Set<Oid>();
   #oldestHaveSeconds = Number.POSITIVE_INFINITY;
+  /** The lowest generation numbers of what both have; what has none is higher than all that have. */
+  #lowestLevel = Number.POSITIVE_INFINITY;
+  #lowestCorrectedSeconds = Number.POSITIVE_INFINITY;
   #isReady: boolean | undefined = false;
 
   constructor(repository: UploadPackRepository, wants: readonly Oid[], maxWalkCommits: number) {
@@ -50,6 +53,14 @@ export class Negotiation {
     const node = await this.#node(oid);
     if (node === undefined) return;
     this.#oldestHaveSeconds = Math.min(this.#oldestHaveSeconds, node.committerTimeSeconds);
+    const { level, correctedTimeSeconds } = node.generation ?? {};
+    if (level !== undefined) {
+      this.#lowestLevel = Math.min(this.#lowestLevel, level);
+      this.#lowestCorrectedSeconds = Math.min(
+        this.#lowestCorrectedSeconds,
+        correctedTimeSeconds ?? Number.NEGATIVE_INFINITY,
+      );
+    }
     for (const parent of node.parents) this.#theyHave.add(parent);
   }
 
@@ -69,7 +80,7 @@ export class Negotiation {
 
   /**
    * Depth first along first parents, as the way back to what a client has is nearly always short;
-   * except for the want itself, commits older than the oldest have are not followed.
+   * except for the want itself, commits that cannot lead to a have are not followed.
    */
   async #reaches(want: Oid, exhausted: Set<Oid>): Promise<boolean> {
     if (this.#isGoal(want)) return true;
@@ -81,8 +92,8 @@ export class Negotiation {
     const visit = async (oid: Oid): Promise<void> => {
       exhausted.add(oid);
       const node = await this.#node(oid);
-      const isOld = node !== undefined && node.committerTimeSeconds < this.#oldestHaveSeconds;
-      path.push({ oid, parents: isOld && oid !== want ? [] : (node?.parents ?? []), next: 0 });
+      const isFollowed = node !== undefined && (oid === want || this.#mayReachHaves(node));
+      path.push({ oid, parents: isFollowed ? node.parents : [], next: 0 });
     };
     await visit(want);
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
@@ -95,6 +106,13 @@ export class Negotiation {
       } else if (!exhausted.has(parent)) await visit(parent);
     }
     return false;
+  }
+
+  /** By generation numbers for certain; without them by time, as git does, which a wrong clock misleads. */
+  #mayReachHaves({ generation, committerTimeSeconds }: CommitNode): boolean {
+    if (generation === undefined) return committerTimeSeconds >= this.#oldestHaveSeconds;
+    const { level, correctedTimeSeconds = Number.POSITIVE_INFINITY } = generation;
+    return level > this.#lowestLevel && correctedTimeSeconds > this.#lowestCorrectedSeconds;
   }
 
   #isGoal(oid: Oid): boolean {

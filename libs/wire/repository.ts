@@ -43,6 +43,16 @@ export interface CommitNode {
   readonly oid: Oid;
   readonly parents: readonly Oid[];
   readonly committerTimeSeconds: number;
+  /** Where the repository has them computed; then for all ancestors, too. */
+  readonly generation?: Generation;
+}
+
+/** Generation numbers (gitformat-commit-graph): a commit cannot reach another whose number is the same or higher. */
+export interface Generation {
+  /** Version 1, the topological level. */
+  readonly level: number;
+  /** Version 2, the corrected commit date; absent where it was not computed. */
+  readonly correctedTimeSeconds?: number;
 }
 
 export interface UploadPackPolicy {

@@ -14,15 +14,19 @@ export async function isReachable(
   hidden: readonly string[],
   oids: readonly Oid[],
 ): Promise<boolean> {
-  const rules = hiddenRefs(hidden);
-  const shown = refs.refs.filter((ref) => !rules.hides(ref.name));
   const result = await storage.git.run({
     gitDir,
     args: ['rev-list', '--stdin', '--max-count=1'],
-    input: lines([...oids, ...shown.map((ref) => `^${ref.oid}`)]),
+    input: lines([...oids, ...shownTips(refs, hidden).map((oid) => `^${oid}`)]),
     okCodes: [0, 128],
   });
   return result.code === 0 && result.stdout.length === 0;
+}
+
+/** What the refs that `hidden` shows name, tags peeled. */
+export function shownTips(refs: RefSnapshot, hidden: readonly string[]): readonly Oid[] {
+  const rules = hiddenRefs(hidden);
+  return refs.refs.filter((ref) => !rules.hides(ref.name)).map(({ oid, peeled }) => peeled ?? oid);
 }
 
 /**

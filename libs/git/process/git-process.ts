@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { type ByteStream, PackhorseError } from '#base';
 
@@ -24,6 +25,8 @@ export interface GitProcessOptions {
   readonly onStderr?: ((bytes: Buffer) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
+  /** It gives way to everything else on the machine: lowest priority for processor and, with it, disk. */
+  readonly background?: boolean | undefined;
 }
 
 const stderrTailBytes = 8 * 1024;
@@ -52,6 +55,7 @@ export class GitProcess implements AsyncDisposable {
       detached: true,
       stdio: [options.stdin, options.stdout, 'pipe'],
     });
+    if (options.background === true) yieldToOthers(this.#child.pid);
     this.#child.stderr?.on('data', (bytes: Buffer) => {
       this.#keepTail(bytes);
       options.onStderr?.(bytes);
@@ -194,6 +198,16 @@ export class GitProcess implements AsyncDisposable {
       stdin.once('drain', wake);
       stdin.once('close', wake);
     });
+  }
+}
+
+/** Lowers a process right after it was started, before it has threads or children, which inherit it. */
+function yieldToOthers(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It has ended already, or the machine does not let us.
   }
 }
 

@@ -14,6 +14,8 @@ export interface GitCommand {
   readonly onStderr?: (bytes: Buffer) => void;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number;
+  /** Gives way to everything else on the machine. */
+  readonly background?: boolean;
 }
 
 export interface GitStreams {
@@ -58,6 +60,7 @@ export class GitRunner {
       onStderr: command.onStderr,
       signal: command.signal,
       timeoutMs: command.timeoutMs ?? this.#timeoutMs,
+      background: command.background,
     });
   }
 

@@ -145,6 +145,11 @@ export class RefStore {
     });
   }
 
+  /** Runs `work`, which may change how refs and reflogs are stored but no value, while no transaction runs. */
+  async exclusively(work: () => Promise<void>): Promise<void> {
+    await this.#writing.run(work);
+  }
+
   async #writeHead(target: string, before: Head, after: Head, by: Pusher): Promise<void> {
     const { disk, clock, gitDir, objectFormat } = this.#options;
     await using _note = await (this.#options.noteLocks ?? noNote)(['HEAD']);
