@@ -51,6 +51,7 @@ export function createNodeContext(
     runner,
     settings: settings.git,
     maxCommands: settings.wire.maxCommands,
+    runHooks: options.hooks,
     clock,
     random,
     log,

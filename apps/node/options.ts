@@ -20,6 +20,8 @@ export interface NodeOptions {
   /** Serves the repositories below this directory as they are, without accounts. */
   readonly root: string | undefined;
   readonly anonymousPush: boolean;
+  /** With `root`: runs the hooks of the repositories, which are code. */
+  readonly hooks: boolean;
   /** With `root`: who may come in over SSH; without it the SSH door stays closed. */
   readonly authorizedKeys: string | undefined;
   /** With `root`: opens the git:// door; without it that door stays closed. */
@@ -113,6 +115,12 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     fallback: 'false',
     description: 'with --root: let everyone push over HTTP and git://',
   },
+  hooks: {
+    flags: '--hooks',
+    variable: 'PACKHORSE_HOOKS',
+    fallback: 'false',
+    description: 'with --root: run the hooks of the repositories, which are code',
+  },
   authorizedKeys: {
     flags: '--authorized-keys <file>',
     variable: 'PACKHORSE_AUTHORIZED_KEYS',
@@ -201,11 +209,14 @@ function logLevel(text: string): LogLevel {
 function refuseStrays(options: NodeOptions): void {
   if (
     options.root === undefined &&
-    (options.anonymousPush || options.authorizedKeys !== undefined || options.gitPort !== undefined)
+    (options.anonymousPush ||
+      options.hooks ||
+      options.authorizedKeys !== undefined ||
+      options.gitPort !== undefined)
   ) {
     throw new PackhorseError(
       'invalid_argument',
-      '--anonymous-push, --authorized-keys and --git-port only go with --root.',
+      '--anonymous-push, --hooks, --authorized-keys and --git-port only go with --root.',
     );
   }
   if (options.gitPort === undefined && (options.exportAll || options.informativeErrors)) {
@@ -247,6 +258,7 @@ export function readOptions(
     databaseUrl: text('databaseUrl'),
     root: text('root'),
     anonymousPush: flag('anonymousPush'),
+    hooks: flag('hooks'),
     authorizedKeys: text('authorizedKeys'),
     gitPort: optionalPort(text('gitPort'), '--git-port'),
     exportAll: flag('exportAll'),

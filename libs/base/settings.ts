@@ -64,6 +64,10 @@ export const settingDefinitions = {
       'Arguments of one `git archive --remote`, as in git; past it it is refused.',
     ),
     maxPushOptions: setting(1_000, 'Push options of one push; past it the push is refused.'),
+    maxCertificateBytes: setting(
+      16 * MiB,
+      'Size of the certificate of a signed push; past it the push is refused.',
+    ),
     maxDrainBytes: setting(
       1 * GiB,
       'What is read of a refused push after its report, so that the client gets to read it; past it the connection is closed.',
@@ -122,6 +126,10 @@ export const settingDefinitions = {
     maxIndexerQueue: setting(
       256,
       'Pushes that may wait for an indexer; past it the answer is `unavailable`.',
+    ),
+    hookTimeoutMs: setting(
+      60 * minute,
+      'Longest run of one hook (`--hooks`); past it the hook is stopped and counts as failed.',
     ),
     quarantineGraceMs: setting(60 * minute, 'Age after which a quarantine that nobody owns is removed.'),
     commitGraphBytes: setting(

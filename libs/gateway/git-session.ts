@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { toPackhorseError, type Clock, type Log, type Settings } from '#base';
 import type { RepositoryAgent, Pusher } from '#git';
 import type { Metrics } from '#telemetry';
@@ -29,6 +30,7 @@ export class AgentSession implements GitSession {
   readonly #context: SessionContext;
   readonly #leave: () => void;
   readonly #startedMs: number;
+  readonly #sessionId = randomUUID();
   #outcome = 'ok';
 
   constructor(request: GitRequest, agent: RepositoryAgent, context: SessionContext, leave: () => void) {
@@ -67,18 +69,23 @@ export class AgentSession implements GitSession {
   async #run(work: (options: WireOptions) => Promise<void>): Promise<void> {
     const { settings, agentName, clock, log } = this.#context;
     try {
-      await work({ settings, agent: agentName, clock, log });
+      await work({ settings, agent: agentName, sessionId: this.#sessionId, clock, log });
     } catch (thrown) {
       this.#outcome = toPackhorseError(thrown).code;
       throw thrown;
     }
   }
 
+  /** In the words of git http-backend, which programs that read reflogs and hooks know. */
   #pusher(): Pusher {
-    const { identity, remoteAddress } = this.#request;
-    return identity.kind === 'user'
-      ? { name: identity.login, email: identity.email }
-      : { name: 'anonymous', email: `anonymous@${remoteAddress}` };
+    const { identity, remoteAddress, transport } = this.#request;
+    const door = transport === 'http' ? 'http.' : '';
+    if (identity.kind === 'user') {
+      const environment = { REMOTE_USER: identity.login, REMOTE_ADDR: remoteAddress };
+      return { name: identity.login, email: identity.email, environment };
+    }
+    const environment = { REMOTE_ADDR: remoteAddress };
+    return { name: 'anonymous', email: `anonymous@${door}${remoteAddress}`, environment };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

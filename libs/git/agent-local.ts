@@ -168,6 +168,9 @@ export class LocalRepositoryAgent implements RepositoryAgent {
       disconnected: (tips) => quarantine.disconnected(tips),
       kindsOf: (oids) => quarantine.kindsOf(oids),
       isAncestor: (ancestor, descendant) => quarantine.isAncestor(ancestor, descendant),
+      shallowRoots: (tip) => quarantine.shallowRoots(tip),
+      environment: () => quarantine.environment(),
+      migrate: () => quarantine.migrate(),
       commit: (commands, options) =>
         this.#options
           .pool()

@@ -36,4 +36,6 @@ export interface RepositoryAgent extends RepositoryReader {
 export interface Pusher {
   readonly name: string;
   readonly email: string;
+  /** What a web server or sshd would tell a program of this person, for hooks. */
+  readonly environment?: Readonly<Record<string, string>>;
 }

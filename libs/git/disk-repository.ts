@@ -7,6 +7,8 @@ import type {
   Deepen,
   PackPart,
   PackRequest,
+  CertificatePolicy,
+  HookRunner,
   ReceivePackRepository,
   RefCommand,
   RefSnapshot,
@@ -28,6 +30,8 @@ import {
 } from './maintenance/repository-maintenance.ts';
 import { producePack } from './packs/pack-producer.ts';
 import { isReachable, shallowBoundary, shownTips } from './packs/reachability.ts';
+import { transactionHook } from './hooks/transaction-hook.ts';
+import { hooksOf, pushSurroundings } from './push-surroundings.ts';
 import { noteLocks, recoverIncoming } from './quarantine/incoming-directory.ts';
 import { PushQuarantine, type QuarantineHost } from './quarantine/push-quarantine.ts';
 import { RefStore } from './refs/ref-store.ts';
@@ -49,6 +53,10 @@ export interface DiskRepositoryOptions {
   readonly maxCommands: number;
   /** Packs went from the disk: files that are held open had better be opened again. */
   readonly packsRemoved?: () => Promise<void>;
+  /** Runs the hooks of the repository, which are code of whoever made it. */
+  readonly runHooks?: boolean;
+  /** How signed pushes are asked for where the repository itself says nothing of it. */
+  readonly certificates?: Omit<CertificatePolicy, 'repository'> | undefined;
 }
 
 /**
@@ -172,10 +180,12 @@ export class DiskRepository {
   }
 
   async #policy(): Promise<RepositoryPolicy> {
-    const { mode, maxCommands } = this.#options;
+    const { mode, maxCommands, certificates } = this.#options;
     const config = await this.#config.values();
     if (this.#readPolicy?.config !== config) {
-      this.#readPolicy = { config, policy: readPolicy(config, mode, this.#storage.settings, maxCommands) };
+      const repository = this.gitDir;
+      const rules = { mode, maxCommands, repository, certificates, settings: this.#storage.settings };
+      this.#readPolicy = { config, policy: readPolicy(config, rules) };
     }
     return this.#readPolicy.policy;
   }
@@ -259,17 +269,21 @@ export class DiskRepository {
 
   /** The view of git-receive-pack for one pusher, with the policy as it is now. */
   async receivePack(by: Pusher): Promise<ReceivePackRepository> {
-    const policy = await this.#policy();
+    const [policy, config] = await Promise.all([this.#policy(), this.#config.values()]);
+    const { gitDir, objectFormat } = this;
+    const target = { gitDir, objectFormat, config, mode: this.#options.mode, refs: () => this.refs() };
+    const hooks = this.#options.runHooks === true ? hooksOf(this.#storage, target, by) : undefined;
     return {
       objectFormat: this.objectFormat,
       receivePolicy: policy.receive,
       refs: () => this.refs(),
       shallows: () => this.#shallow.commits(),
       alternateTips: async () => await this.#alternateTips(),
+      ...pushSurroundings(this.#storage, target, hooks),
       openQuarantine: async (signal) => {
         if (signal.aborted) throw new PackhorseError('cancelled', 'The operation was cancelled.');
         const busy = await this.#beginPush();
-        return new PushQuarantine(this.#storage, this.#quarantineHost(policy, by), busy, signal);
+        return new PushQuarantine(this.#storage, this.#quarantineHost(policy, by, hooks), busy, signal);
       },
     };
   }
@@ -282,7 +296,7 @@ export class DiskRepository {
     };
   }
 
-  #quarantineHost(policy: RepositoryPolicy, by: Pusher): QuarantineHost {
+  #quarantineHost(policy: RepositoryPolicy, by: Pusher, hooks: HookRunner | undefined): QuarantineHost {
     return {
       gitDir: this.gitDir,
       objectFormat: this.objectFormat,
@@ -290,9 +304,11 @@ export class DiskRepository {
       closed: this.#options.mode === 'owned' && policy.checks.kind === 'fsck',
       checks: policy.checks,
       alternateTips: () => this.#alternateTips(),
+      shallows: () => this.#shallow.commits(),
+      addShallows: (oids) => this.#shallow.add(oids),
       refusal: (commands, { atomic }) => this.#refs.refusal(commands, atomic),
       transact: (commands: readonly RefCommand[], options: CommitOptions) =>
-        this.#transactPush(commands, options, by),
+        this.#transactPush(commands, options, by, hooks),
     };
   }
 
@@ -300,9 +316,13 @@ export class DiskRepository {
     commands: readonly RefCommand[],
     options: CommitOptions,
     by: Pusher,
+    hooks: HookRunner | undefined,
   ): Promise<readonly CommandResult[]> {
     const before = await this.refs();
-    const results = await this.#refs.transact(commands, { atomic: options.atomic, by, message: 'push' });
+    const { atomic, certificate } = options;
+    const message = certificate === undefined ? 'push' : `push: signed, certificate ${certificate}`;
+    const hook = await transactionHook(hooks, options);
+    const results = await this.#refs.transact(commands, { atomic, by, message, ...(hook && { hook }) });
     if (this.#options.mode === 'owned') await this.#adoptDefaultBranch(before, by);
     return results;
   }

@@ -1,6 +1,6 @@
 import { PackhorseError } from '#base';
 import type { RefSnapshot } from '#wire';
-import { DiskRepository } from './disk-repository.ts';
+import { DiskRepository, type DiskRepositoryOptions } from './disk-repository.ts';
 import { findGitDirectory } from './git-directory.ts';
 import type { ObjectCache, RepositoryCache } from './objects/object-cache.ts';
 import { RepositoryObjects } from './objects/repository-objects.ts';
@@ -27,6 +27,8 @@ export interface PoolNode {
   readonly cache: ObjectCache;
   readonly blobStreams: ConcurrencyLimit;
   readonly maxCommands: number;
+  readonly runHooks: boolean;
+  readonly certificates: DiskRepositoryOptions['certificates'];
   /** Object handles open now, for the observer. */
   openHandles: number;
 }
@@ -106,7 +108,7 @@ export class PoolRepository {
   }
 
   async #open(): Promise<DiskRepository> {
-    const { storage, maxCommands } = this.#node;
+    const { storage, maxCommands, runHooks, certificates } = this.#node;
     const { path, mode } = this.location;
     const gitDir = mode === 'owned' ? path : await findGitDirectory(storage.disk, path, () => false);
     if (gitDir === undefined || !(await exists(storage, gitDir))) {
@@ -114,7 +116,9 @@ export class PoolRepository {
         metadata: { id: this.location.id },
       });
     }
-    return await DiskRepository.open(storage, { gitDir, mode, objects: this.handle, maxCommands });
+    const objects = this.handle;
+    const options = { gitDir, mode, objects, maxCommands, runHooks, certificates };
+    return await DiskRepository.open(storage, options);
   }
 }
 

@@ -29,6 +29,10 @@ export interface RepositoryPoolsOptions {
   readonly log: Log;
   /** Ref updates in one push. */
   readonly maxCommands: number;
+  /** Runs the hooks of repositories, which are code of whoever made them; off when absent. */
+  readonly runHooks?: boolean;
+  /** Signed pushes to repositories whose own config says nothing of them. */
+  readonly certificates?: PoolNode['certificates'];
   /** What a test breaks. */
   readonly storage?: Storage;
 }
@@ -71,6 +75,8 @@ export class RepositoryPools {
       }),
       blobStreams: new ConcurrencyLimit(settings.maxBlobStreams, settings.maxBlobStreamQueue),
       maxCommands: options.maxCommands,
+      runHooks: options.runHooks ?? false,
+      certificates: options.certificates,
       openHandles: 0,
     };
     const reader = readerBehaviour(settings.readerMailboxMessages);

@@ -13,7 +13,8 @@ function policyOf(
   const entries = Object.entries(values).map(
     ([key, value]) => [key, typeof value === 'string' ? [value] : value] as const,
   );
-  return readPolicy(new ConfigValues(new Map(entries)), mode, settings, 10);
+  const rules = { mode, settings, maxCommands: 10, repository: 'here' };
+  return readPolicy(new ConfigValues(new Map(entries)), rules);
 }
 
 test('without configuration our repositories allow what a hosting service does, others what git does', () => {
@@ -26,20 +27,26 @@ test('without configuration our repositories allow what a hosting service does, 
   assert.equal(shared.checks.kind, 'links');
   assert.deepEqual([owned.reflogs, shared.reflogs], ['always', 'existing']);
   for (const { receive } of [owned, shared]) {
-    assert.ok(!receive.denyNonFastForwards && !receive.denyDeletes && !receive.denyUpdateCurrent);
-    assert.ok(receive.denyDeleteCurrent && receive.advertiseAtomic);
+    assert.ok(!receive.denyNonFastForwards && !receive.denyDeletes && receive.advertiseAtomic);
+    assert.equal(receive.certificates, undefined);
     assert.equal(receive.maxPackBytes, settings.maxPackBytes);
   }
+  assert.deepEqual(
+    [owned.receive.denyCurrentBranch, shared.receive.denyCurrentBranch, shared.receive.denyDeleteCurrent],
+    ['refuse', 'unconfigured', 'unconfigured'],
+  );
 });
 
 test('a repository with a work tree refuses to move its current branch, unless it is told otherwise', () => {
-  const denies = (value?: string): boolean =>
-    policyOf(
-      { 'core.bare': 'false', ...(value === undefined ? {} : { 'receive.denycurrentbranch': value }) },
-      'shared',
-    ).receive.denyUpdateCurrent;
-  assert.deepEqual([undefined, 'refuse', 'true', 'updateInstead'].map(denies), [true, true, true, true]);
-  assert.deepEqual(['ignore', 'warn', 'false'].map(denies), [false, false, false]);
+  const action = (value: string): string =>
+    policyOf({ 'receive.denycurrentbranch': value }, 'shared').receive.denyCurrentBranch;
+  assert.deepEqual(['refuse', 'true', 'updateInstead', 'UPDATEINSTEAD'].map(action), [
+    'refuse',
+    'refuse',
+    'updateInstead',
+    'updateInstead',
+  ]);
+  assert.deepEqual(['ignore', 'warn', 'false', 'Warn'].map(action), ['ignore', 'warn', 'ignore', 'warn']);
   assert.equal(policyOf({ 'core.bare': 'false' }, 'shared').reflogs, 'branches');
 });
 
@@ -61,7 +68,7 @@ test('the config decides about deletions, rewinds, hidden refs and sizes', () =>
   assert.ok(
     receive.denyNonFastForwards &&
       receive.denyDeletes &&
-      !receive.denyDeleteCurrent &&
+      receive.denyDeleteCurrent === 'warn' &&
       !receive.advertiseAtomic,
   );
   assert.equal(receive.maxPackBytes, 1 << 20);
@@ -88,6 +95,8 @@ test('severities of fsck come from the config, and nothing else gets into the ar
   assert.match(severities({ 'receive.fsck.badtimezone': 'error' }), /badtimezone=error/);
   assert.doesNotMatch(severities({ 'receive.fsck.badtimezone': 'error,hasDotgit=ignore' }), /hasDotgit/);
   assert.doesNotMatch(severities({ 'receive.fsck.skiplist': '/etc/passwd' }), /passwd/);
+  const listed = policyOf({ 'receive.fsckobjects': 'true', 'receive.fsck.skiplist': '/srv/skip' }, 'shared');
+  assert.deepEqual(listed.checks, { kind: 'fsck', severities: 'skiplist=/srv/skip' });
   assert.deepEqual(policyOf({ 'transfer.fsckobjects': 'true' }, 'shared').checks, {
     kind: 'fsck',
     severities: '',

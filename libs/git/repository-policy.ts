@@ -1,5 +1,5 @@
 import type { Settings } from '#base';
-import type { ReceivePackPolicy, UploadPackPolicy } from '#wire';
+import type { CertificatePolicy, DenyAction, ReceivePackPolicy, UploadPackPolicy } from '#wire';
 import type { PackChecks } from './quarantine/index-pack.ts';
 import type { ReflogPolicy } from './refs/reflog.ts';
 import { asBool, type ConfigValues } from './repository-config.ts';
@@ -21,13 +21,22 @@ export interface RepositoryPolicy {
  */
 const toleratedFlaws = ['badTimezone', 'missingSpaceBeforeDate', 'zeroPaddedFilemode'];
 
+/** What decides besides the repository's own config. */
+export interface PolicyRules {
+  readonly mode: RepositoryMode;
+  readonly settings: Settings['git'];
+  /** Ref updates in one push. */
+  readonly maxCommands: number;
+  /** What identifies the repository in nonces. */
+  readonly repository: string;
+  /** For repositories whose config says nothing of signed pushes. */
+  readonly certificates?: Omit<CertificatePolicy, 'repository'> | undefined;
+}
+
 /** Reads the policy out of the config. Our own repositories allow what a hosting service does; others have git's defaults. */
-export function readPolicy(
-  config: ConfigValues,
-  mode: RepositoryMode,
-  settings: Settings['git'],
-  maxCommands: number,
-): RepositoryPolicy {
+export function readPolicy(config: ConfigValues, rules: PolicyRules): RepositoryPolicy {
+  const { mode, settings, maxCommands } = rules;
+  const certificates = certificatePolicy(config, rules);
   const owned = mode === 'owned';
   const bare = config.bool('core.bare', true);
   return {
@@ -43,25 +52,48 @@ export function readPolicy(
     receive: {
       denyNonFastForwards: config.bool('receive.denyNonFastForwards', false),
       denyDeletes: config.bool('receive.denyDeletes', false),
-      denyDeleteCurrent: denies(config.last('receive.denyDeleteCurrent')),
-      denyUpdateCurrent: !bare && denies(config.last('receive.denyCurrentBranch')),
+      denyDeleteCurrent: denyAction(config.last('receive.denyDeleteCurrent'), owned),
+      denyCurrentBranch: denyAction(config.last('receive.denyCurrentBranch'), owned),
       advertiseAtomic: config.bool('receive.advertiseAtomic', true),
       advertisePushOptions: config.bool('receive.advertisePushOptions', owned),
+      advertiseSessionId: config.bool('transfer.advertiseSID', false),
+      shallowUpdate: config.bool('receive.shallowUpdate', false),
+      procReceiveRefs: config.all('receive.procReceiveRefs'),
       hiddenRefs: [...config.all('transfer.hideRefs'), ...config.all('receive.hideRefs')],
       maxPackBytes: Math.min(
         config.integer('receive.maxInputSize') || settings.maxPackBytes,
         settings.maxPackBytes,
       ),
       maxCommands,
+      ...keepAlive(config.integer('receive.keepAlive')),
+      ...(certificates === undefined ? {} : { certificates }),
     },
     checks: packChecks(config, owned),
     reflogs: reflogPolicy(config.last('core.logAllRefUpdates'), owned, bare),
   };
 }
 
-/** `refuse` is git's default; `warn`, `ignore` and false allow it. `updateInstead` would touch a work tree: it refuses. */
-function denies(value: string | undefined): boolean {
-  return value !== 'warn' && value !== 'ignore' && asBool(value) !== false;
+/** Reads `receive.denyCurrentBranch` and its like. Our own repositories need no explanation of their configuration. */
+function denyAction(value: string | undefined, owned: boolean): DenyAction {
+  if (value === undefined) return owned ? 'refuse' : 'unconfigured';
+  const known = (['ignore', 'warn', 'refuse', 'updateInstead'] as const).find(
+    (action) => action.toLowerCase() === value.toLowerCase(),
+  );
+  return known ?? (asBool(value) === false ? 'ignore' : 'refuse');
+}
+
+function keepAlive(seconds: number | undefined): Pick<ReceivePackPolicy, 'keepAliveMs'> {
+  return seconds === undefined ? {} : { keepAliveMs: seconds * 1000 };
+}
+
+/** Signed pushes: with the repository's own seed for nonces, or with the node's. */
+function certificatePolicy(
+  config: ConfigValues,
+  { certificates, repository }: PolicyRules,
+): CertificatePolicy | undefined {
+  const nonceSeed = config.last('receive.certNonceSeed');
+  if (nonceSeed === undefined) return certificates && { ...certificates, repository };
+  return { nonceSeed, nonceSlopSeconds: config.integer('receive.certNonceSlop') ?? 0, repository };
 }
 
 function packChecks(config: ConfigValues, owned: boolean): PackChecks {
@@ -70,7 +102,9 @@ function packChecks(config: ConfigValues, owned: boolean): PackChecks {
   const severities = new Map(owned ? toleratedFlaws.map((id) => [id.toLowerCase(), 'ignore']) : []);
   for (const [key, severity] of config.below('receive.fsck.')) {
     const id = key.slice('receive.fsck.'.length);
-    // Never let a value of the config become another argument; `skiplist` is a path and not supported.
+    // A list of objects to let pass belongs to a directory that others administer.
+    if (id === 'skiplist' && !owned && severity.startsWith('/')) severities.set(id, severity);
+    // Never let a value of the config become another argument.
     if (/^[a-z0-9]+$/.test(id) && /^(?:error|warn|ignore)$/.test(severity)) severities.set(id, severity);
   }
   return { kind: 'fsck', severities: [...severities].map(([id, severity]) => `${id}=${severity}`).join(',') };

@@ -1,7 +1,10 @@
-import { isOid, type ObjectFormat, type Oid } from '#base';
+import { isOid, type ObjectFormat, type Oid, PackhorseError } from '#base';
+import { LockFile } from './refs/ref-lock.ts';
 import type { Storage } from './storage.ts';
 import { unlessMissing } from './volume/disk.ts';
 import { isUnchanged, type SeenFile } from './volume/seen-file.ts';
+
+const lockWaitMs = 2_000;
 
 const none: ReadonlySet<Oid> = new Set();
 
@@ -29,5 +32,22 @@ export class ShallowFile {
     this.#oids = oids;
     this.#seen = { stamp, readAtMs };
     return oids;
+  }
+
+  /** Makes history end at these commits as well, before any ref leads to them. */
+  async add(oids: readonly Oid[]): Promise<void> {
+    const { disk, clock } = this.#storage;
+    const lock = await LockFile.acquire(disk, this.#path, { clock, waitMs: lockWaitMs });
+    if (typeof lock === 'string') {
+      throw new PackhorseError('unavailable', 'The shallow file is locked by another process, try again.');
+    }
+    try {
+      const all = new Set([...(await this.commits()), ...oids]);
+      await lock.write([Buffer.from(Array.from(all, (oid) => `${oid}\n`).join(''))]);
+      await lock.commit();
+      await disk.syncDirectory(lock.directory);
+    } finally {
+      await lock.release();
+    }
   }
 }

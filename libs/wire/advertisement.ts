@@ -1,8 +1,13 @@
 import { type ObjectFormat, type Oid, zeroOid } from '#base';
-import { protocolV2Capabilities, receivePackCapabilities, uploadPackCapabilities } from './capabilities.ts';
+import {
+  protocolV2Capabilities,
+  receivePackCapabilities,
+  type ReceivePackCapabilityInput,
+  uploadPackCapabilities,
+} from './capabilities.ts';
 import { hiddenRefs, visibleRefs } from './hidden-refs.ts';
 import { flushPkt, pktText } from './pkt-line.ts';
-import type { ReceivePackPolicy, Ref, RefSnapshot, UploadPackPolicy } from './repository.ts';
+import type { Ref, RefSnapshot, UploadPackPolicy } from './repository.ts';
 
 /**
  * What a client reads first (gitprotocol-pack, "Reference Discovery"; gitprotocol-v2, "Capability
@@ -99,11 +104,8 @@ export function protocolV2Advertisement(
   return Buffer.from(`${pktText('version 2\n')}${lines.join('')}0000`);
 }
 
-export interface ReceivePackAdvertisement {
+export interface ReceivePackAdvertisement extends ReceivePackCapabilityInput {
   readonly snapshot: RefSnapshot;
-  readonly policy: ReceivePackPolicy;
-  readonly objectFormat: ObjectFormat;
-  readonly agent: string;
   readonly version: 0 | 1;
   readonly shallows: Iterable<Oid>;
   /** Tips of repositories that objects are borrowed from, shown as `.have`. */
@@ -120,12 +122,12 @@ function haveLines(input: ReceivePackAdvertisement, refs: readonly Ref[]): reado
 
 /** The refs for a push, as chunks for one gathered write. */
 export function receivePackAdvertisement(input: ReceivePackAdvertisement): readonly Uint8Array[] {
-  const { snapshot, policy, objectFormat, version } = input;
+  const { snapshot, policy, version } = input;
   const visible = (): readonly Ref[] => visibleRefs(snapshot, hiddenRefs(policy.hiddenRefs));
   const refs = remembered(snapshot, `receive-pack\n${policy.hiddenRefs.join('\n')}`, visible);
   const haves = haveLines(input, input.alternateTips.length === 0 ? [] : visible());
   const extra = encodeLines(refs.first === undefined ? haves : [refs.first, ...haves]);
   const all = { first: refs.first ?? extra.first, others: Buffer.concat([refs.others, extra.others]) };
-  const capabilities = receivePackCapabilities(policy, objectFormat, input.agent);
-  return frame(haves.length === 0 ? refs : all, capabilities, objectFormat, version, input.shallows);
+  const capabilities = receivePackCapabilities(input);
+  return frame(haves.length === 0 ? refs : all, capabilities, input.objectFormat, version, input.shallows);
 }

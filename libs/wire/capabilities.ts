@@ -64,18 +64,26 @@ export function protocolV2Capabilities(
   ];
 }
 
+export interface ReceivePackCapabilityInput {
+  readonly policy: ReceivePackPolicy;
+  readonly objectFormat: ObjectFormat;
+  readonly agent: string;
+  readonly sessionId: string;
+  /** What a signed push has to contain. */
+  readonly nonce?: string | undefined;
+}
+
 /** What receive-pack offers, in Git's order. */
-export function receivePackCapabilities(
-  policy: ReceivePackPolicy,
-  objectFormat: ObjectFormat,
-  agent: string,
-): string {
+export function receivePackCapabilities(input: ReceivePackCapabilityInput): string {
+  const { policy, nonce } = input;
   return [
     'report-status report-status-v2 delete-refs side-band-64k quiet',
     ...(policy.advertiseAtomic ? ['atomic'] : []),
     'ofs-delta',
+    ...(nonce === undefined ? [] : [`push-cert=${nonce}`]),
     ...(policy.advertisePushOptions ? ['push-options'] : []),
-    `object-format=${objectFormat}`,
-    `agent=${agent}`,
+    ...(policy.advertiseSessionId ? [`session-id=${input.sessionId}`] : []),
+    `object-format=${input.objectFormat}`,
+    `agent=${input.agent}`,
   ].join(' ');
 }

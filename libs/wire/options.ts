@@ -5,6 +5,8 @@ export interface WireOptions {
   readonly settings: Settings['wire'];
   /** What the server calls itself in `agent=`, such as `packhorse/0.1.0`; no spaces. */
   readonly agent: string;
+  /** Names one conversation in the logs of both sides (git-config, transfer.advertiseSID); no spaces. */
+  readonly sessionId: string;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -1,94 +1,169 @@
-import { isZeroOid } from '#base';
+import { isZeroOid, type Oid } from '#base';
 import { type HiddenRefs, hiddenRefs } from './hidden-refs.ts';
-import { isDeletion, type PushRequest } from './push-request.ts';
+import { isDeletion } from './push-request.ts';
 import { isPushableRefName } from './ref-name.ts';
-import type { Quarantine, ReceivePackPolicy, RefCommand, RefSnapshot } from './repository.ts';
+import type { Quarantine, ReceivePackPolicy, RefCommand, RefSnapshot, WorkTree } from './repository.ts';
 
-/** Why a command is refused: what stands behind its name in the report, and what git adds for the user. */
-export interface Rejection {
-  readonly reason: string;
-  readonly note?: string;
+/** Why a command is refused, as it stands behind its name in the report. */
+export type Refusal = string;
+
+/** What is known before the pack is looked at. */
+export interface PolicyContext {
+  readonly policy: ReceivePackPolicy;
+  readonly snapshot: RefSnapshot;
+  readonly workTrees: ReadonlyMap<string, WorkTree>;
+  /** Gets what git tells the user besides the report, a line each, without its line feed. */
+  readonly tell: (text: string) => void;
 }
-
-/** The commands that are refused; what is not in it goes ahead. */
-export type Rejections = ReadonlyMap<RefCommand, Rejection>;
 
 const branches = 'refs/heads/';
 
-/** What can be said of the commands before a single byte of the pack is looked at. */
-export function checkCommands(
-  request: PushRequest,
-  policy: ReceivePackPolicy,
-  snapshot: RefSnapshot,
-): Rejections {
-  const hidden = hiddenRefs(policy.hiddenRefs);
+/** Commands whose name comes more than once. */
+export function repeatedCommands(commands: readonly RefCommand[]): ReadonlySet<RefCommand> {
   const counts = new Map<string, number>();
-  for (const { name } of request.commands) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const rejections = new Map<RefCommand, Rejection>();
-  for (const command of request.commands) {
-    const isRepeated = (counts.get(command.name) ?? 0) > 1;
-    const rejection = isRepeated
-      ? { reason: 'multiple updates for one ref' }
-      : checkCommand(command, policy, snapshot, hidden);
-    if (rejection !== undefined) rejections.set(command, rejection);
-  }
-  return rejections;
+  for (const { name } of commands) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return new Set(commands.filter(({ name }) => (counts.get(name) ?? 0) > 1));
 }
 
-function checkCommand(
-  command: RefCommand,
-  policy: ReceivePackPolicy,
-  snapshot: RefSnapshot,
-  hidden: HiddenRefs,
-): Rejection | undefined {
+/** Refuses what goes for a ref that is not shown (git-config, receive.hideRefs). */
+export function checkHidden(command: RefCommand, hidden: HiddenRefs): Refusal | undefined {
+  if (!hidden.hides(command.name)) return undefined;
+  return `deny ${isDeletion(command) ? 'deleting' : 'updating'} a hidden ref`;
+}
+
+/** What can be said of a command without looking at any object. */
+export function checkCommand(command: RefCommand, context: PolicyContext): Refusal | undefined {
   const { name } = command;
+  const { policy, tell } = context;
   const deletes = isDeletion(command);
   if (!isPushableRefName(name, deletes)) {
-    return { reason: 'funny refname', note: `refusing to update funny ref '${name}' remotely` };
+    tell(`error: refusing to update funny ref '${name}' remotely`);
+    return 'funny refname';
   }
-  if (hidden.hides(name)) return { reason: `deny ${deletes ? 'deleting' : 'updating'} a hidden ref` };
-  const isCurrent = snapshot.head.symref === name;
-  if (!deletes) {
-    if (!policy.denyUpdateCurrent || !isCurrent) return undefined;
-    const note = `refusing to update checked out branch: ${name}`;
-    return { reason: 'branch is currently checked out', note };
+  return (
+    checkHidden(command, hiddenRefs(policy.hiddenRefs)) ??
+    checkCurrent(command, context) ??
+    (deletes && !isZeroOid(command.oldOid) ? checkDeletion(command, context) : undefined)
+  );
+}
+
+function checkCurrent({ name }: RefCommand, context: PolicyContext): Refusal | undefined {
+  if (!context.workTrees.has(name)) return undefined;
+  const { policy, tell } = context;
+  const action = policy.denyCurrentBranch;
+  if (action === 'ignore' || action === 'updateInstead') return undefined;
+  if (action === 'warn') {
+    tell('warning: updating the current branch');
+    return undefined;
   }
+  tell(`error: refusing to update checked out branch: ${name}`);
+  if (action === 'unconfigured') tell(`error: ${howToUpdateCurrent}`);
+  return 'branch is currently checked out';
+}
+
+function checkDeletion({ name }: RefCommand, context: PolicyContext): Refusal | undefined {
+  const { policy, snapshot, workTrees, tell } = context;
   if (policy.denyDeletes && name.startsWith(branches)) {
-    return { reason: 'deletion prohibited', note: `denying ref deletion for ${name}` };
+    tell(`error: denying ref deletion for ${name}`);
+    return 'deletion prohibited';
   }
-  if (!policy.denyDeleteCurrent || !isCurrent) return undefined;
-  const note = `refusing to delete the current branch: ${name}`;
-  return { reason: 'deletion of the current branch prohibited', note };
+  if (snapshot.head.symref !== name && !workTrees.has(name)) return undefined;
+  if (policy.denyDeleteCurrent === 'ignore') return undefined;
+  if (policy.denyDeleteCurrent === 'warn') {
+    tell('warning: deleting the current branch');
+    return undefined;
+  }
+  if (policy.denyDeleteCurrent === 'unconfigured') tell(`error: ${howToDeleteCurrent}`);
+  tell(`error: refusing to delete the current branch: ${name}`);
+  return 'deletion of the current branch prohibited';
 }
 
-/** What can be said of `commands` once their objects wait in the quarantine. */
+/** What can be said of a command once its objects are there. `kinds` has what its new value is. */
 export async function checkObjects(
-  commands: readonly RefCommand[],
-  policy: ReceivePackPolicy,
+  command: RefCommand,
+  kinds: Awaited<ReturnType<Quarantine['kindsOf']>>,
   quarantine: Quarantine,
-): Promise<Rejections> {
-  const rejections = new Map<RefCommand, Rejection>();
-  const updates = commands.filter((command) => !isDeletion(command));
-  if (updates.length === 0) return rejections;
-  const disconnected = await quarantine.disconnected([...new Set(updates.map(({ newOid }) => newOid))]);
-  const isBranch = ({ name }: RefCommand): boolean => name.startsWith(branches);
-  const kinds = await quarantine.kindsOf(updates.filter(isBranch).map(({ newOid }) => newOid));
-  for (const command of updates) {
-    const { name, newOid } = command;
-    if (disconnected.has(newOid)) rejections.set(command, { reason: 'missing necessary objects' });
-    else if (!isBranch(command)) continue;
-    else if (kinds.get(newOid) !== 'commit') {
-      const note = `trying to write non-commit object ${newOid} to branch '${name}'`;
-      rejections.set(command, { reason: 'branches must name commits', note });
-    } else if (policy.denyNonFastForwards && !(await isFastForward(command, quarantine))) {
-      const note = `denying non-fast-forward ${name} (you should pull first)`;
-      rejections.set(command, { reason: 'non-fast-forward', note });
-    }
+  { policy, tell }: Pick<PolicyContext, 'policy' | 'tell'>,
+): Promise<Refusal | undefined> {
+  const { name, oldOid, newOid } = command;
+  if (isDeletion(command) || !name.startsWith(branches)) return undefined;
+  if (kinds.get(newOid) !== 'commit') {
+    tell(`error: trying to write non-commit object ${newOid} to branch '${name}'`);
+    return 'branches must name commits';
   }
-  return rejections;
+  if (!policy.denyNonFastForwards || (await isFastForward(oldOid, newOid, quarantine))) return undefined;
+  tell(`error: denying non-fast-forward ${name} (you should pull first)`);
+  return 'non-fast-forward';
 }
 
-async function isFastForward({ oldOid, newOid }: RefCommand, quarantine: Quarantine): Promise<boolean> {
+async function isFastForward(oldOid: Oid, newOid: Oid, quarantine: Quarantine): Promise<boolean> {
   if (isZeroOid(oldOid) || oldOid === newOid) return true;
   return quarantine.isAncestor(oldOid, newOid);
 }
+
+/** What becomes of commands for a symbolic ref and for the ref that it names, in one push. */
+export interface Aliases {
+  /** Done through the ref that they name. */
+  readonly skipped: ReadonlySet<RefCommand>;
+  readonly refused: ReadonlyMap<RefCommand, Refusal>;
+}
+
+/** Finds commands that would move one ref under two names (githooks know only one of them). */
+export function checkAliases(
+  commands: readonly RefCommand[],
+  snapshot: RefSnapshot,
+  tell: PolicyContext['tell'],
+): Aliases {
+  const byName = new Map(commands.map((command) => [command.name, command]));
+  const skipped = new Set<RefCommand>();
+  const refused = new Map<RefCommand, Refusal>();
+  for (const command of commands) {
+    const target = byName.get(snapshot.get(command.name)?.symref ?? '');
+    if (target === undefined) continue;
+    skipped.add(command);
+    if (command.oldOid === target.oldOid && command.newOid === target.newOid) continue;
+    const range = ({ oldOid, newOid }: RefCommand): string => `${oldOid.slice(0, 7)}..${newOid.slice(0, 7)}`;
+    tell(
+      `error: refusing inconsistent update between symref '${command.name}' (${range(command)}) and` +
+        ` its target '${target.name}' (${range(target)})`,
+    );
+    refused.set(command, 'inconsistent aliased update').set(target, 'inconsistent aliased update');
+  }
+  return { skipped, refused };
+}
+
+/** True when `receive.procReceiveRefs` has the proc-receive hook take care of a command. */
+export function isForProcReceive({ name, oldOid, newOid }: RefCommand, patterns: readonly string[]): boolean {
+  const wanted = isZeroOid(oldOid) ? 'a' : isZeroOid(newOid) ? 'd' : 'm';
+  return patterns.some((pattern) => {
+    const colon = pattern.indexOf(':');
+    const flags = colon < 0 ? 'adm' : pattern.slice(0, colon);
+    if (!flags.includes(wanted)) return false;
+    const prefix = pattern.slice(colon + 1).replace(/\/+$/, '');
+    const isBelow = name === prefix || name.startsWith(`${prefix}/`);
+    return isBelow !== flags.includes('!');
+  });
+}
+
+const howToUpdateCurrent = `By default, updating the current branch in a non-bare repository
+is denied, because it will make the index and work tree inconsistent
+with what you pushed, and will require 'git reset --hard' to match
+the work tree to HEAD.
+
+You can set the 'receive.denyCurrentBranch' configuration variable
+to 'ignore' or 'warn' in the remote repository to allow pushing into
+its current branch; however, this is not recommended unless you
+arranged to update its work tree to match what you pushed in some
+other way.
+
+To squelch this message and still keep the default behaviour, set
+'receive.denyCurrentBranch' configuration variable to 'refuse'.`;
+
+const howToDeleteCurrent = `By default, deleting the current branch is denied, because the next
+'git clone' won't result in any file checked out, causing confusion.
+
+You can set the 'receive.denyDeleteCurrent' configuration variable to
+'warn' or 'ignore' in the remote repository to allow deleting the
+current branch, with or without a warning message.
+
+To squelch this message, you can set it to 'refuse'.`;

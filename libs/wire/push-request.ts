@@ -10,6 +10,7 @@ import {
 } from '#base';
 import { type Capabilities, parseCapabilities } from './capabilities.ts';
 import { pktLineText } from './pkt-line.ts';
+import { parseCertificate, type PushCertificate } from './push-certificate.ts';
 import type { PktReader } from './pkt-reader.ts';
 import type { ReceivePackPolicy, RefCommand } from './repository.ts';
 
@@ -19,6 +20,8 @@ export interface PushRequest {
   readonly capabilities: Capabilities;
   readonly pushOptions: readonly string[];
   readonly clientShallows: readonly Oid[];
+  /** Of a signed push; its commands are `commands`. */
+  readonly certificate?: PushCertificate;
   /** True when a pack follows: there is something that is not deleted. */
   readonly hasPack: boolean;
 }
@@ -68,21 +71,19 @@ export async function readPushRequest(
   rules: PushRules,
   onCapabilities: (capabilities: Capabilities) => void,
 ): Promise<PushRequest | undefined> {
-  const maxCommands = Math.min(rules.settings.maxCommands, rules.policy.maxCommands);
-  const commands: RefCommand[] = [];
-  const clientShallows = new Set<Oid>();
+  const draft = new Draft(rules);
   let capabilities: Capabilities | undefined;
   for (;;) {
     const line = await reader.read();
     if (line === undefined) {
-      if (commands.length === 0 && clientShallows.size === 0) return undefined;
+      if (draft.isEmpty) return undefined;
       throw invalid('The connection ended in the middle of a request.');
     }
     if (line.kind === 'flush') break;
     if (line.kind !== 'data') throw invalid(`unexpected ${line.kind} packet in a push`);
     const text = textOf(line.payload);
     if (text.startsWith('shallow ')) {
-      clientShallows.add(parseShallow(text, rules));
+      draft.addShallow(text);
       continue;
     }
     const nul = text.indexOf('\0');
@@ -91,29 +92,96 @@ export async function readPushRequest(
       onCapabilities(capabilities);
     }
     const commandText = nul < 0 ? text : text.slice(0, nul);
-    if (commandText === 'push-cert') throw invalid('This server does not accept signed pushes.');
-    commands.push(parseCommand(commandText, rules.objectFormat));
-    if (commands.length > maxCommands) {
+    if (commandText !== 'push-cert') draft.addCommand(commandText);
+    else if (!draft.addCertificate(await readCertificate(reader, rules))) break;
+  }
+  if (capabilities === undefined) return undefined;
+  return { ...draft.finish(), capabilities, pushOptions: await readPushOptions(reader, rules, capabilities) };
+}
+
+/** What was read of a request so far. */
+class Draft {
+  readonly #rules: PushRules;
+  readonly #commands: RefCommand[] = [];
+  readonly #shallows = new Set<Oid>();
+  #certificate: PushCertificate | undefined;
+
+  constructor(rules: PushRules) {
+    this.#rules = rules;
+  }
+
+  get isEmpty(): boolean {
+    return this.#commands.length === 0 && this.#shallows.size === 0;
+  }
+
+  addCommand(text: string): void {
+    if (this.#certificate !== undefined) throw mixed();
+    this.#queue(text);
+  }
+
+  #queue(text: string): void {
+    const { objectFormat, policy, settings } = this.#rules;
+    const maxCommands = Math.min(settings.maxCommands, policy.maxCommands);
+    this.#commands.push(parseCommand(text, objectFormat));
+    if (this.#commands.length > maxCommands) {
       throw new PackhorseError('resource_exhausted', 'The push updates too many refs at once.', {
         metadata: { maxCommands },
       });
     }
   }
-  if (capabilities === undefined) return undefined;
-  return {
-    commands,
-    capabilities,
-    pushOptions: await readPushOptions(reader, rules, capabilities),
-    clientShallows: [...clientShallows],
-    hasPack: commands.some((command) => !isDeletion(command)),
-  };
+
+  addShallow(text: string): void {
+    const oid = text.slice('shallow '.length);
+    if (!isOid(oid, this.#rules.objectFormat)) {
+      throw invalid(`protocol error: expected shallow sha, got '${oid}'`);
+    }
+    this.#shallows.add(oid);
+  }
+
+  /** False when the request ended with the certificate. */
+  addCertificate({ bytes, isLast }: { readonly bytes: Buffer; readonly isLast: boolean }): boolean {
+    if (this.#commands.length > 0) throw mixed();
+    this.#certificate = parseCertificate(bytes);
+    for (const line of this.#certificate.commandLines) this.#queue(line);
+    return !isLast;
+  }
+
+  finish(): Pick<PushRequest, 'commands' | 'clientShallows' | 'certificate' | 'hasPack'> {
+    return {
+      commands: this.#commands,
+      clientShallows: [...this.#shallows],
+      hasPack: this.#commands.some((command) => !isDeletion(command)),
+      ...(this.#certificate === undefined ? {} : { certificate: this.#certificate }),
+    };
+  }
 }
 
-function parseShallow(text: string, rules: PushRules): Oid {
-  const oid = text.slice('shallow '.length);
-  if (!isOid(oid, rules.objectFormat)) throw invalid(`protocol error: expected shallow sha, got '${oid}'`);
-  return oid;
+function mixed(): PackhorseError {
+  return invalid('protocol error: got both push certificate and unsigned commands');
 }
+
+/** Lines up to `push-cert-end`, with their line feeds; `isLast` when a flush came instead. */
+async function readCertificate(
+  reader: PktReader,
+  { policy, settings }: PushRules,
+): Promise<{ readonly bytes: Buffer; readonly isLast: boolean }> {
+  if (policy.certificates === undefined) throw invalid('This server does not accept signed pushes.');
+  const parts: Buffer[] = [];
+  let sizeBytes = 0;
+  for (;;) {
+    const line = await reader.read();
+    if (line?.kind === 'flush') return { bytes: Buffer.concat(parts), isLast: true };
+    if (line?.kind !== 'data') throw invalid('protocol error: got an unexpected packet');
+    if (line.payload.equals(certificateEnd)) return { bytes: Buffer.concat(parts), isLast: false };
+    parts.push(line.payload);
+    sizeBytes += line.payload.length;
+    if (sizeBytes > settings.maxCertificateBytes) {
+      throw new PackhorseError('resource_exhausted', 'The push certificate is too large.');
+    }
+  }
+}
+
+const certificateEnd = Buffer.from('push-cert-end\n');
 
 async function readPushOptions(
   reader: PktReader,

@@ -135,9 +135,9 @@ const refusals: Readonly<Record<string, Refusal>> = {
     reason: 'deletion of the current branch prohibited',
   },
   'a branch that is checked out': {
-    policy: { denyUpdateCurrent: true },
     line: `${b} ${side} ${main}`,
     reason: 'branch is currently checked out',
+    prepare: (repository) => repository.checkedOut.set(main, { path: '/work', gitDir: '/work/.git' }),
   },
   'a rewritten branch where that is denied': {
     policy: { denyNonFastForwards: true },

@@ -1,4 +1,4 @@
-import { type ByteStream, hasCode, type ObjectFormat, PackhorseError, toPackhorseError } from '#base';
+import { type ByteStream, type ObjectFormat, PackhorseError } from '#base';
 import { receivePackAdvertisement } from './advertisement.ts';
 import type { Capabilities } from './capabilities.ts';
 import { conduct } from './conduct.ts';
@@ -8,10 +8,11 @@ import { KeepAlive } from './keep-alive.ts';
 import type { WireOptions } from './options.ts';
 import { PktReader } from './pkt-reader.ts';
 import type { PktWriter } from './pkt-writer.ts';
-import { checkCommands, checkObjects, type Rejections } from './push-policy.ts';
+import { checkNonce, makeNonce, type NonceCheck } from './push-certificate.ts';
+import { type Push, PushExecution } from './push-execution.ts';
 import { type PushRequest, readPushRequest } from './push-request.ts';
 import { encodeReport, type PushReport } from './report.ts';
-import type { CommandResult, Quarantine, ReceivePackRepository } from './repository.ts';
+import type { CertificatePolicy, Quarantine, ReceivePackRepository } from './repository.ts';
 
 /**
  * Sends what a pushing client reads first. Pushes know no version 2: it is answered as version 0,
@@ -35,6 +36,8 @@ export function advertiseReceivePack(
       policy,
       objectFormat,
       agent: options.agent,
+      sessionId: options.sessionId,
+      nonce: policy.certificates && issueNonce(policy.certificates, objectFormat, conversation, options),
       version,
       shallows,
       alternateTips,
@@ -66,8 +69,15 @@ export async function serveReceivePack(
         return;
       }
       requireObjectFormat(request.capabilities, objectFormat);
-      outcome = await takePush({ repository, request, reader, writer, conversation, options });
-      await answer(writer, request, outcome);
+      const nonce = nonceOf(repository, request, conversation, options);
+      const push = { repository, request, writer, conversation, options, nonce };
+      const execution = new PushExecution(push);
+      outcome = await takePush(push, execution, reader);
+      // Refs have moved: what follows does not depend on somebody still listening.
+      const [answered] = await Promise.allSettled([answer(writer, request, outcome)]);
+      await execution.after();
+      if (answered.status === 'rejected') throw answered.reason;
+      if (writer.hasSideband) await writer.flush();
     });
   } finally {
     const isReadToTheEnd = outcome?.tookPack === true || conversation.signal.aborted;
@@ -82,14 +92,32 @@ function requireObjectFormat(capabilities: Capabilities, objectFormat: ObjectFor
   throw new PackhorseError('invalid_argument', `error: unsupported object format '${client}'`);
 }
 
-/** A push and everything that takes part in it. */
-interface Push {
-  readonly repository: ReceivePackRepository;
-  readonly request: PushRequest;
-  readonly reader: PktReader;
-  readonly writer: PktWriter;
-  readonly conversation: Conversation;
-  readonly options: WireOptions;
+/** What the client of a dialogue was given to sign. */
+const issuedNonces = new WeakMap<Conversation, string>();
+
+function issueNonce(
+  policy: CertificatePolicy,
+  format: ObjectFormat,
+  conversation: Conversation,
+  { clock }: WireOptions,
+): string {
+  const nonce = makeNonce(policy, format, Math.floor(clock.nowMs() / 1000));
+  issuedNonces.set(conversation, nonce);
+  return nonce;
+}
+
+function nonceOf(
+  repository: ReceivePackRepository,
+  { certificate }: PushRequest,
+  conversation: Conversation,
+  options: WireOptions,
+): NonceCheck | undefined {
+  const { receivePolicy, objectFormat: format } = repository;
+  const policy = receivePolicy.certificates;
+  if (certificate === undefined || policy === undefined) return undefined;
+  const issued = issuedNonces.get(conversation) ?? issueNonce(policy, format, conversation, options);
+  const { stateless } = conversation;
+  return checkNonce({ policy, format, given: certificate.nonce, issued, stateless });
 }
 
 interface PushOutcome {
@@ -97,60 +125,50 @@ interface PushOutcome {
   /** True when nothing that the client sends for this push is left unread. */
   readonly tookPack: boolean;
   /** What went wrong besides what the report says of single commands. */
-  readonly failure?: PackhorseError;
+  readonly failure?: PackhorseError | undefined;
 }
 
 const nothingPushed: PushOutcome = { report: { unpack: 'ok', results: [] }, tookPack: true };
 
-async function answer(writer: PktWriter, request: PushRequest, outcome: PushOutcome): Promise<void> {
-  const { capabilities } = request;
-  if (capabilities.has('report-status') || capabilities.has('report-status-v2')) {
-    await writer.data(encodeReport(outcome.report));
+async function answer(writer: PktWriter, { capabilities }: PushRequest, outcome: PushOutcome): Promise<void> {
+  const withOptions = capabilities.has('report-status-v2');
+  if (withOptions || capabilities.has('report-status')) {
+    await writer.data(encodeReport(outcome.report, withOptions));
   }
-  if (writer.hasSideband) await writer.flush();
 }
 
-/** Wraps what was thrown on the way; a client that is gone is told nothing. */
-function failureOf(push: Push, thrown: unknown): PackhorseError {
-  if (push.conversation.signal.aborted || hasCode(thrown, 'cancelled')) throw thrown;
-  const failure = toPackhorseError(thrown);
-  push.options.log.info('push failed', { error: failure });
-  return failure;
-}
-
-async function takePush(push: Push): Promise<PushOutcome> {
+async function takePush(push: Push, execution: PushExecution, reader: PktReader): Promise<PushOutcome> {
   const { repository, request, conversation } = push;
-  const { hasPack } = request;
-  const atomic = repository.receivePolicy.advertiseAtomic && request.capabilities.has('atomic');
-  const early = checkCommands(request, repository.receivePolicy, await repository.refs());
-  await explain(push, early);
-  if (early.size === request.commands.length || (atomic && early.size > 0)) {
-    return { report: { unpack: 'ok', results: resultsOf(request, early, []) }, tookPack: !hasPack };
+  const { verdicts } = execution;
+  const report = (unpack: string): PushReport => ({ unpack, results: verdicts.results() });
+  await execution.before();
+  if (execution.isLost) {
+    execution.finish();
+    return { report: report('ok'), tookPack: !request.hasPack };
   }
   await using resources = new AsyncDisposableStack();
-  let quarantine: Quarantine;
-  try {
-    quarantine = resources.use(await repository.openQuarantine(conversation.signal));
-    if (hasPack) await receive(push, quarantine);
-  } catch (thrown) {
-    const failure = failureOf(push, thrown);
-    const results = request.commands.map(({ name }) => rejected(name, 'unpacker error'));
-    return { report: { unpack: failure.message, results }, tookPack: !hasPack, failure };
+  const opened: { quarantine?: Quarantine } = {};
+  const unpackFailure = await execution.guarded(async () => {
+    opened.quarantine = resources.use(await repository.openQuarantine(conversation.signal));
+    if (request.hasPack) await receive(push, opened.quarantine, reader);
+  });
+  const { quarantine } = opened;
+  if (unpackFailure !== undefined || quarantine === undefined) {
+    verdicts.refuseAll('unpacker error');
+    const unpack = unpackFailure?.message ?? 'unable to create temporary object directory';
+    return { report: report(unpack), tookPack: !request.hasPack, failure: unpackFailure };
   }
-  try {
-    const results = await updateRefs(push, quarantine, early, atomic);
-    return { report: { unpack: 'ok', results }, tookPack: true };
-  } catch (thrown) {
-    const failure = failureOf(push, thrown);
-    const results = request.commands.map(({ name }) => rejected(name, failure.message));
-    return { report: { unpack: 'ok', results }, tookPack: true, failure };
-  }
+  const failure = await execution.guarded(() => execution.run(quarantine));
+  if (failure !== undefined) verdicts.refuseOpen(failure.message);
+  execution.finish();
+  return { report: report('ok'), tookPack: true, failure };
 }
 
 /** Pipes the pack into the quarantine; keep-alive packets go out once neither side has moved for a while. */
-async function receive(push: Push, quarantine: Quarantine): Promise<void> {
-  const { request, writer, options, repository, reader } = push;
-  using silence = new KeepAlive(writer, options.clock, options.settings.keepAliveMs);
+async function receive(push: Push, quarantine: Quarantine, reader: PktReader): Promise<void> {
+  const { request, writer, options, repository } = push;
+  const { keepAliveMs = options.settings.keepAliveMs, maxPackBytes } = repository.receivePolicy;
+  using silence = new KeepAlive(writer, options.clock, keepAliveMs);
   const tell = (text: Uint8Array): void => {
     silence.touch();
     // A client that does not listen any more is found out when the report is written.
@@ -159,7 +177,7 @@ async function receive(push: Push, quarantine: Quarantine): Promise<void> {
   await quarantine.receive(
     watched(reader.rest(), () => silence.touch()),
     {
-      maxPackBytes: repository.receivePolicy.maxPackBytes,
+      maxPackBytes,
       clientShallows: request.clientShallows,
       ...(request.capabilities.has('quiet') || !writer.hasSideband ? {} : { onProgress: tell }),
     },
@@ -176,52 +194,4 @@ function watched(stream: ByteStream, onChunk: () => void): ByteStream {
   };
   const stop = (): Promise<IteratorResult<Uint8Array>> => Promise.resolve({ done: true, value: undefined });
   return { [Symbol.asyncIterator]: () => ({ next, return: stop }) };
-}
-
-/** Checks what could not be checked before, and runs the ref transaction for what is left. */
-async function updateRefs(
-  push: Push,
-  quarantine: Quarantine,
-  early: Rejections,
-  atomic: boolean,
-): Promise<readonly CommandResult[]> {
-  const { request, repository, writer, options } = push;
-  using _silence = new KeepAlive(writer, options.clock, options.settings.keepAliveMs);
-  const checked = request.commands.filter((command) => !early.has(command));
-  const late = await checkObjects(checked, repository.receivePolicy, quarantine);
-  await explain(push, late);
-  const rejections: Rejections = new Map([...early, ...late]);
-  if (atomic && rejections.size > 0) return resultsOf(request, rejections, []);
-  const accepted = request.commands.filter((command) => !rejections.has(command));
-  const results =
-    accepted.length === 0
-      ? []
-      : await quarantine.commit(accepted, { atomic, pushOptions: request.pushOptions });
-  return resultsOf(request, rejections, results);
-}
-
-/** Says more of a refusal than fits into the report, as git does, on band 2. */
-async function explain(push: Push, rejections: Rejections): Promise<void> {
-  const notes = [...rejections.values()].flatMap(({ note }) =>
-    note === undefined ? [] : [`error: ${note}\n`],
-  );
-  if (notes.length > 0) await push.writer.progress(Buffer.from(notes.join('')));
-}
-
-function rejected(name: string, reason: string): CommandResult {
-  return { name, status: 'rejected', reason };
-}
-
-/** One result for each command: its own rejection, its result, or that it went down with the others. */
-function resultsOf(
-  request: PushRequest,
-  rejections: Rejections,
-  results: readonly CommandResult[],
-): readonly CommandResult[] {
-  const byName = new Map(results.map((result) => [result.name, result]));
-  return request.commands.map((command) => {
-    const rejection = rejections.get(command);
-    if (rejection !== undefined) return rejected(command.name, rejection.reason);
-    return byName.get(command.name) ?? rejected(command.name, 'atomic push failure');
-  });
 }

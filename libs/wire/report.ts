@@ -1,5 +1,5 @@
 import { maxPktPayloadBytes, pktText } from './pkt-line.ts';
-import type { CommandResult } from './repository.ts';
+import type { CommandResult, RefReport } from './repository.ts';
 
 /** What became of a push (gitprotocol-pack, "Report Status"). */
 export interface PushReport {
@@ -15,14 +15,28 @@ function reportLine(head: string, reason: string): string {
   return pktText(`${text.length > limitBytes ? text.toString('utf8', 0, limitBytes) : text.toString()}\n`);
 }
 
-/** The report as pkt-lines with its own flush. */
-export function encodeReport(report: PushReport): Buffer {
+/** The report as pkt-lines with its own flush; `withOptions` for `report-status-v2`. */
+export function encodeReport(report: PushReport, withOptions: boolean): Buffer {
   let text = reportLine('unpack', report.unpack);
   for (const result of report.results) {
-    text +=
-      result.status === 'ok'
-        ? pktText(`ok ${result.name}\n`)
-        : reportLine(`ng ${result.name}`, result.reason);
+    if (result.status === 'rejected') text += reportLine(`ng ${result.name}`, result.reason);
+    else text += okLines(result.name, withOptions ? (result.reports ?? []) : []);
   }
   return Buffer.from(`${text}0000`);
+}
+
+function okLines(name: string, reports: readonly RefReport[]): string {
+  const ok = pktText(`ok ${name}\n`);
+  return reports.length === 0 ? ok : reports.map((report) => ok + optionLines(report)).join('');
+}
+
+function optionLines({ name, oldOid, newOid, forcedUpdate }: RefReport): string {
+  return [
+    ...(name === undefined ? [] : [`option refname ${name}\n`]),
+    ...(oldOid === undefined ? [] : [`option old-oid ${oldOid}\n`]),
+    ...(newOid === undefined ? [] : [`option new-oid ${newOid}\n`]),
+    ...(forcedUpdate === true ? ['option forced-update\n'] : []),
+  ]
+    .map((line) => pktText(line))
+    .join('');
 }

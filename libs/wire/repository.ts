@@ -1,4 +1,4 @@
-import type { ByteStream, ObjectFormat, Oid } from '#base';
+import type { ByteSink, ByteStream, ObjectFormat, Oid } from '#base';
 
 /**
  * What the protocol needs of a repository. `wire` does no I/O: `git` implements these interfaces
@@ -119,18 +119,47 @@ export interface UploadPackRepository {
   pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart>;
 }
 
+/** What becomes of a push that touches what somebody works on (git-config, receive.denyCurrentBranch). */
+export type DenyAction =
+  | 'ignore'
+  | 'warn'
+  | 'refuse'
+  /** Refused, with an explanation of how to allow it. */
+  | 'unconfigured'
+  /** Allowed, when the work tree can be brought along. */
+  | 'updateInstead';
+
 export interface ReceivePackPolicy {
   readonly denyNonFastForwards: boolean;
   readonly denyDeletes: boolean;
-  /** Refuse to delete the branch that HEAD names. */
-  readonly denyDeleteCurrent: boolean;
-  /** For repositories with a work tree: refuse to update the branch that is checked out. */
-  readonly denyUpdateCurrent: boolean;
+  /** What becomes of a deletion of the branch that HEAD names. */
+  readonly denyDeleteCurrent: DenyAction;
+  /** What becomes of an update of a branch that is checked out in some work tree. */
+  readonly denyCurrentBranch: DenyAction;
   readonly advertiseAtomic: boolean;
   readonly advertisePushOptions: boolean;
+  /** Name the session in the advertisement (git-config, transfer.advertiseSID). */
+  readonly advertiseSessionId: boolean;
+  /** Signed pushes are accepted and asked for a nonce that is made from this (git-config, receive.certNonceSeed). */
+  readonly certificates?: CertificatePolicy;
+  /** A push may make the repository shallow (git-config, receive.shallowUpdate). */
+  readonly shallowUpdate: boolean;
+  /** Refs that the proc-receive hook takes care of, as `receive.procReceiveRefs` has them. */
+  readonly procReceiveRefs: readonly string[];
   readonly hiddenRefs: readonly string[];
   readonly maxPackBytes: number;
   readonly maxCommands: number;
+  /** Silence after which a keep-alive packet goes out; the server's own setting when absent, none at 0. */
+  readonly keepAliveMs?: number;
+}
+
+/** How nonces of signed pushes are made and judged. */
+export interface CertificatePolicy {
+  readonly nonceSeed: string;
+  /** A nonce of another instance counts as ours when it is at most so old; 0 trusts none. */
+  readonly nonceSlopSeconds: number;
+  /** What identifies the repository in the nonce. */
+  readonly repository: string;
 }
 
 /** One line of a push: create (old is zero), update, or delete (new is zero). */
@@ -140,19 +169,98 @@ export interface RefCommand {
   readonly newOid: Oid;
 }
 
+/** What a command really did, where a hook did it (gitprotocol-pack, "Report Status", `option` lines). */
+export interface RefReport {
+  readonly name?: string;
+  readonly oldOid?: Oid;
+  readonly newOid?: Oid;
+  readonly forcedUpdate?: boolean;
+}
+
 /** What became of one command; the reason is what `git push` prints in brackets. */
 export type CommandResult =
-  | { readonly name: string; readonly status: 'ok' }
-  | { readonly name: string; readonly status: 'rejected'; readonly reason: string };
+  | { readonly name: string; readonly status: 'ok'; readonly reports?: readonly RefReport[] }
+  | {
+      readonly name: string;
+      readonly status: 'rejected';
+      readonly reason: string;
+      /** What git says of it besides, for the user. */
+      readonly note?: string;
+    };
+
+export type HookName =
+  | 'pre-receive'
+  | 'update'
+  | 'proc-receive'
+  | 'post-receive'
+  | 'post-update'
+  | 'push-to-checkout'
+  | 'reference-transaction';
+
+/** One run of a hook (githooks). */
+export interface HookCall {
+  readonly name: HookName;
+  readonly args?: readonly string[];
+  /** Besides what the hook gets from the server and its door. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** What it may read from its standard input; nothing when absent. */
+  readonly input?: ByteStream;
+  /** Gets what it writes, as it comes: standard output and standard error together. Waited for, so that nothing piles up. */
+  readonly onOutput: (text: Uint8Array) => Promise<void>;
+  /** Aborting stops it and everything it started. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The hooks of a repository. */
+export interface HookRunner {
+  /** True when there is such a hook and it may be executed. */
+  has(name: HookName): Promise<boolean>;
+  /** True when the hook succeeded, or there is none. */
+  run(call: HookCall): Promise<boolean>;
+  /**
+   * Runs a hook that talks over its standard streams; only its standard error goes to `onOutput`.
+   * undefined when there is no such hook. `succeeded` is false for any exit status but 0.
+   */
+  converse<Result>(
+    call: Omit<HookCall, 'input'>,
+    talk: (input: ByteStream, output: ByteSink) => Promise<Result>,
+  ): Promise<{ readonly result: Result; readonly succeeded: boolean } | undefined>;
+}
+
+/** A work tree of the repository and the branch that it has checked out. */
+export interface WorkTree {
+  readonly path: string;
+  readonly gitDir: string;
+}
+
+/** What is known of the signature of a push (git-verify-commit, `%G?`, `%GS`, `%GK`). */
+export interface SignatureCheck {
+  /** `G` good, `B` bad, `U` good but not trusted, `E` cannot be checked, `N` none. */
+  readonly status: string;
+  readonly signer: string;
+  readonly key: string;
+}
 
 export interface ReceivePackRepository {
   readonly objectFormat: ObjectFormat;
   readonly receivePolicy: ReceivePackPolicy;
+  /** Absent where hooks are not run. */
+  readonly hooks?: HookRunner;
   refs(): Promise<RefSnapshot>;
   /** The repository's own shallow commits (gitrepository-layout, `shallow`). */
   shallows(): Promise<ReadonlySet<Oid>>;
   /** Tips of repositories that this one borrows objects from, advertised as `.have`. */
   alternateTips(): Promise<readonly Oid[]>;
+  /** The work trees by the branch that they have checked out; empty for most bare repositories. */
+  workTrees(): Promise<ReadonlyMap<string, WorkTree>>;
+  /** Brings a clean work tree to `newOid`. Resolves to why that cannot be, or to undefined. */
+  updateWorkTree(tree: WorkTree, newOid: Oid, call: Omit<HookCall, 'name'>): Promise<string | undefined>;
+  /** Keeps the certificate of a signed push as a blob, whatever becomes of the push. */
+  storeCertificate(certificate: Buffer): Promise<Oid>;
+  /** Checks a signed payload and its detached signature with the programs and keys that the server has. */
+  verifySignature(payload: Buffer, signature: Buffer): Promise<SignatureCheck>;
+  /** Called when refs were updated and the client has its report. */
+  afterPush?(): Promise<void>;
   /** Starts a push. Nothing is visible to anyone else before `commit`; disposing forgets everything. */
   openQuarantine(signal: AbortSignal): Promise<Quarantine>;
 }
@@ -177,10 +285,19 @@ export interface Quarantine extends AsyncDisposable {
   receive(pack: ByteStream, options: ReceiveOptions): Promise<void>;
   /** Those of `tips` from which some object cannot be reached, counting the quarantine and everything already reachable. */
   disconnected(tips: readonly Oid[]): Promise<ReadonlySet<Oid>>;
+  /**
+   * The commits among those that the client announced as shallow at which the history of `tip` ends
+   * here too; undefined when more is missing than that.
+   */
+  shallowRoots(tip: Oid): Promise<readonly Oid[] | undefined>;
   /** What each of `oids` is, looking into the quarantine too; those that do not exist are left out. */
   kindsOf(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, 'commit' | 'tree' | 'blob' | 'tag'>>;
   /** True when `ancestor` is reachable from `descendant`, looking into the quarantine too. */
   isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean>;
+  /** What a program needs in its environment to see the pushed objects; empty once they are moved in. */
+  environment(): Promise<Readonly<Record<string, string>>>;
+  /** Makes the objects durable and visible. `commit` does it where nobody did. */
+  migrate(): Promise<void>;
   /**
    * Makes the objects durable and visible, then runs one ref transaction with compare-and-swap on
    * every old value. Results are in the order of `commands`; with `atomic`, all or none are `ok`.
@@ -192,4 +309,10 @@ export interface CommitOptions {
   readonly atomic: boolean;
   /** Structured, never concatenated into anything. */
   readonly pushOptions: readonly string[];
+  /** Commits that the repository is shallow at from now on. */
+  readonly newShallows?: readonly Oid[];
+  /** The blob that holds the certificate of a signed push. */
+  readonly certificate?: Oid;
+  /** Gets what the reference-transaction hook writes. */
+  readonly onOutput?: HookCall['onOutput'];
 }

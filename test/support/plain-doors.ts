@@ -23,6 +23,7 @@ import {
 export const plainOptions: WireOptions = {
   settings: readSettings().wire,
   agent: 'packhorse/test',
+  sessionId: 'a-session',
   clock: systemClock,
   log: silentLog,
 };

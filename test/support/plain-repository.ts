@@ -18,8 +18,10 @@ import type {
   Ref,
   RefCommand,
   RefSnapshot,
+  SignatureCheck,
   UploadPackPolicy,
   UploadPackRepository,
+  WorkTree,
 } from '#wire';
 import { cleanEnvironment, git, tryGit } from './git.ts';
 
@@ -33,6 +35,8 @@ export class PlainRepository implements UploadPackRepository, ReceivePackReposit
   readonly objectFormat: ObjectFormat;
   /** Every pack that was asked for. */
   readonly packRequests: PackRequest[] = [];
+  /** Work trees by the branch that they have checked out. */
+  readonly checkedOut = new Map<string, WorkTree>();
   uploadPolicy: UploadPackPolicy = {
     allowFilter: true,
     allowTipSha1InWant: false,
@@ -43,8 +47,11 @@ export class PlainRepository implements UploadPackRepository, ReceivePackReposit
   receivePolicy: ReceivePackPolicy = {
     denyNonFastForwards: false,
     denyDeletes: false,
-    denyDeleteCurrent: true,
-    denyUpdateCurrent: false,
+    denyDeleteCurrent: 'refuse',
+    denyCurrentBranch: 'refuse',
+    advertiseSessionId: false,
+    shallowUpdate: false,
+    procReceiveRefs: [],
     advertiseAtomic: true,
     advertisePushOptions: false,
     hiddenRefs: [],
@@ -184,6 +191,22 @@ export class PlainRepository implements UploadPackRepository, ReceivePackReposit
     return Promise.resolve([]);
   }
 
+  workTrees(): Promise<ReadonlyMap<string, WorkTree>> {
+    return Promise.resolve(this.checkedOut);
+  }
+
+  updateWorkTree(): Promise<string | undefined> {
+    return Promise.resolve('there is no work tree');
+  }
+
+  storeCertificate(): Promise<Oid> {
+    return Promise.reject(new PackhorseError('internal', 'Certificates are not kept here.'));
+  }
+
+  verifySignature(): Promise<SignatureCheck> {
+    return Promise.resolve({ status: 'E', signer: '', key: '' });
+  }
+
   openQuarantine(): Promise<Quarantine> {
     return Promise.resolve(new PlainQuarantine(this));
   }
@@ -249,6 +272,18 @@ class PlainQuarantine implements Quarantine {
         return known === undefined ? [] : [[oid, known]];
       }),
     );
+  }
+
+  shallowRoots(): Promise<readonly Oid[] | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  environment(): Promise<Readonly<Record<string, string>>> {
+    return Promise.resolve({});
+  }
+
+  migrate(): Promise<void> {
+    return Promise.resolve();
   }
 
   async isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean> {

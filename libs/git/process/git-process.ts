@@ -19,6 +19,8 @@ export interface GitProcessOptions {
   readonly binary: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** Where it runs; the root directory when absent. */
+  readonly cwd?: string | undefined;
   readonly stdin: 'pipe' | 'ignore';
   readonly stdout: 'pipe' | 'ignore';
   /** Gets standard error as it arrives, besides the tail that is kept. */
@@ -50,7 +52,7 @@ export class GitProcess implements AsyncDisposable {
 
   constructor(options: GitProcessOptions) {
     this.#child = spawn(options.binary, options.args, {
-      cwd: '/',
+      cwd: options.cwd ?? '/',
       env: options.environment,
       detached: true,
       stdio: [options.stdin, options.stdout, 'pipe'],

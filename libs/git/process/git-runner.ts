@@ -6,6 +6,8 @@ import { type GitExit, GitProcess } from './git-process.ts';
 export interface GitCommand {
   /** Absolute path of the repository directory. */
   readonly gitDir: string;
+  /** Where it runs, for commands that work on files; the root directory when absent. */
+  readonly cwd?: string;
   /** Text of a user must come after `--end-of-options`. */
   readonly args: readonly string[];
   /** Further configuration for this command, over the repository's own. */
@@ -43,10 +45,19 @@ const defaultMaxOutputBytes = 64 * 1024 * 1024;
 export class GitRunner {
   readonly #binary: string;
   readonly #timeoutMs: number;
+  #execPath: Promise<string> | undefined;
 
   constructor(options: { readonly timeoutMs: number; readonly binary?: string }) {
     this.#binary = options.binary ?? 'git';
     this.#timeoutMs = options.timeoutMs;
+  }
+
+  /** The directory of git's own programs, which hooks find on their PATH. */
+  execPath(): Promise<string> {
+    this.#execPath ??= this.run({ gitDir: '/', args: ['--exec-path'] }).then(({ stdout }) =>
+      stdout.toString().trim(),
+    );
+    return this.#execPath;
   }
 
   /** Starts a process whose streams the caller handles. Dispose it. */
@@ -55,6 +66,7 @@ export class GitRunner {
       binary: this.#binary,
       args: command.args,
       environment: gitEnvironment(command.gitDir, command.config, command.environment),
+      cwd: command.cwd,
       stdin: streams.stdin,
       stdout: streams.stdout,
       onStderr: command.onStderr,

@@ -12,7 +12,7 @@ import type { ObjectReader } from '../object-reader.ts';
 import type { ObjectKind } from '../reader.ts';
 import { lines } from '../process/lines.ts';
 import type { Storage } from '../storage.ts';
-import { diskError, forEachBounded } from '../volume/disk.ts';
+import { diskError, forEachBounded, unlessMissing, writeNewFile } from '../volume/disk.ts';
 import { IncomingDirectory } from './incoming-directory.ts';
 import { IncomingPack } from './incoming-pack.ts';
 import { indexPack, type PackChecks } from './index-pack.ts';
@@ -27,6 +27,10 @@ export interface QuarantineHost {
   readonly closed: boolean;
   readonly checks: PackChecks;
   alternateTips(): Promise<readonly Oid[]>;
+  /** The repository's own shallow commits. */
+  shallows(): Promise<ReadonlySet<Oid>>;
+  /** Makes the repository shallow at these commits too. */
+  addShallows(oids: readonly Oid[]): Promise<void>;
   /** The results when it is clear already that nothing can be updated. */
   refusal(
     commands: readonly RefCommand[],
@@ -56,7 +60,8 @@ export class PushQuarantine implements Quarantine {
   #pack: IncomingPack | undefined;
   #lease: Disposable | undefined;
   #selfContained = false;
-  #committed = false;
+  #clientShallows: readonly Oid[] = [];
+  #migrated = false;
 
   constructor(storage: Storage, host: QuarantineHost, busy: AsyncDisposable, signal: AbortSignal) {
     this.#storage = storage;
@@ -78,9 +83,13 @@ export class PushQuarantine implements Quarantine {
     } catch (error) {
       throw diskError(error);
     }
+    this.#clientShallows = options.clientShallows;
     const indexed = await indexPack(this.#storage, {
       gitDir,
-      environment: this.#incoming.environment,
+      environment: {
+        ...this.#incoming.environment,
+        ...(await this.#shallowEnvironment(options.clientShallows)),
+      },
       pack: joined(header, reader),
       checks: this.#checks(options),
       maxPackBytes: options.maxPackBytes,
@@ -102,7 +111,8 @@ export class PushQuarantine implements Quarantine {
     const found = await this.#find(asked);
     const missing = new Set(asked.filter((oid) => !found.has(oid)));
     // What is inside a self-contained pack needs no walk, which a first push would be long in.
-    const isSure = ({ arrived }: Found): boolean => this.#host.closed || (arrived && this.#selfContained);
+    const closed = this.#host.closed && this.#clientShallows.length === 0;
+    const isSure = ({ arrived }: Found): boolean => closed || (arrived && this.#selfContained);
     const unsure = [...found].filter(([, each]) => !isSure(each)).map(([oid]) => oid);
     if (unsure.length === 0 || (await this.#isConnected(unsure))) return missing;
     for (const [index, oid] of unsure.entries()) {
@@ -123,17 +133,64 @@ export class PushQuarantine implements Quarantine {
   }
 
   /** As git's own receive-pack checks it: walks from `tips` to what refs reach and stumbles over anything missing. */
-  async #isConnected(tips: readonly Oid[]): Promise<boolean> {
+  async #isConnected(tips: readonly Oid[], environment: Record<string, string> = {}): Promise<boolean> {
     const borrowed = await this.#host.objects.existing(await this.#host.alternateTips());
     const result = await this.#storage.git.run({
       gitDir: this.#host.gitDir,
       args: ['rev-list', '--objects', '--stdin', '--not', '--all', '--quiet'],
-      environment: this.#incoming?.environment ?? {},
+      environment: { ...this.#incoming?.environment, ...environment },
       input: lines([...tips, ...Array.from(borrowed, (oid) => `^${oid}`)]),
       okCodes: [0, 1, 128],
       signal: this.#signal,
     });
     return result.code === 0;
+  }
+
+  /** Has git take `shallows` for ends of history, besides the repository's own; nothing when there are none. */
+  async #shallowEnvironment(shallows: readonly Oid[]): Promise<Record<string, string>> {
+    if (shallows.length === 0 || this.#incoming === undefined) return {};
+    const { disk } = this.#storage;
+    const path = `${this.#incoming.path}/shallow`;
+    await unlessMissing(disk.unlink(path));
+    const all = new Set([...(await this.#host.shallows()), ...shallows]);
+    await writeNewFile(disk, path, Buffer.from(Array.from(all, (oid) => `${oid}\n`).join('')));
+    return { GIT_SHALLOW_FILE: path };
+  }
+
+  async shallowRoots(tip: Oid): Promise<readonly Oid[] | undefined> {
+    const candidates = await this.#find(this.#clientShallows);
+    const environment = await this.#shallowEnvironment([...candidates.keys()]);
+    if (candidates.size === 0 || !(await this.#isConnected([tip], environment))) return undefined;
+    const { stdout } = await this.#storage.git.run({
+      gitDir: this.#host.gitDir,
+      args: ['rev-list', '--max-parents=0', tip, '--not', '--all'],
+      environment: { ...this.#incoming?.environment, ...environment },
+      signal: this.#signal,
+    });
+    return stdout
+      .toString()
+      .split('\n')
+      .filter((oid) => candidates.has(oid));
+  }
+
+  async environment(): Promise<Readonly<Record<string, string>>> {
+    if (this.#incoming === undefined || this.#migrated) return {};
+    const { environment, path } = this.#incoming;
+    const shallow = await this.#shallowEnvironment(this.#clientShallows);
+    return { ...environment, ...shallow, GIT_QUARANTINE_PATH: path };
+  }
+
+  async migrate(): Promise<void> {
+    if (this.#migrated) return;
+    if (this.#signal.aborted) throw toPackhorseError(this.#signal.reason);
+    try {
+      await this.#incoming?.migrate();
+      this.#migrated = true;
+    } catch (error) {
+      const failure = diskError(error);
+      this.#storage.log.error('The objects of a push could not be moved in.', { error: failure });
+      throw failure;
+    }
   }
 
   async kindsOf(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, ObjectKind>> {
@@ -152,18 +209,16 @@ export class PushQuarantine implements Quarantine {
   }
 
   async commit(commands: readonly RefCommand[], options: CommitOptions): Promise<readonly CommandResult[]> {
-    if (this.#committed) throw new PackhorseError('internal', 'A push is committed only once.');
-    this.#committed = true;
     if (this.#signal.aborted) throw toPackhorseError(this.#signal.reason);
     // Objects that no ref is going to name are better not let in.
-    const refusal = await this.#host.refusal(commands, options);
+    const refusal = this.#migrated ? undefined : await this.#host.refusal(commands, options);
     if (refusal !== undefined) return refusal;
     try {
-      await this.#incoming?.migrate();
+      await this.migrate();
+      if (options.newShallows !== undefined) await this.#host.addShallows(options.newShallows);
     } catch (error) {
-      const failure = diskError(error);
-      this.#storage.log.error('The objects of a push could not be moved in.', { error: failure });
-      return commands.map(({ name }) => ({ name, status: 'rejected', reason: failure.message }));
+      const reason = diskError(error).message;
+      return commands.map(({ name }) => ({ name, status: 'rejected', reason }));
     }
     return await this.#host.transact(commands, options);
   }

@@ -9,6 +9,7 @@ import {
   unlessMissing,
   writeNewFile,
 } from '../volume/disk.ts';
+import type { TransactionHook, TransactionState } from '../hooks/transaction-hook.ts';
 import { NameConflicts } from './conflicts.ts';
 import type { RefValue } from './loose-refs.ts';
 import { type PackedRefs, renderPackedRefs } from './packed-refs.ts';
@@ -23,6 +24,8 @@ export interface TransactionOptions {
   readonly by: Pusher;
   /** What the reflogs say, such as `push`. */
   readonly message: string;
+  /** Asked once all locks are held and everything is checked; told what became of it. */
+  readonly hook?: TransactionHook;
 }
 
 /** What a transaction works on and with. */
@@ -117,7 +120,9 @@ export class RefTransaction {
       if (this.#options.atomic && this.#steps.some((step) => step.rejected !== undefined)) {
         this.#rejectPending(atomicFailure);
       }
+      await this.#askHook();
       changes = await this.#apply(this.#steps.filter(isPending));
+      await this.#tellHook('committed', this.#steps.filter(isPending));
     } catch (error) {
       this.#clean = false;
       this.#context.log.warn('A ref transaction failed.', { error, gitDir: this.#context.gitDir });
@@ -127,6 +132,20 @@ export class RefTransaction {
     }
     await this.#tidy(note);
     return { results: this.#steps.map(resultOf), changes, clean: this.#clean };
+  }
+
+  async #askHook(): Promise<void> {
+    const pending = this.#steps.filter(isPending);
+    if (await this.#tellHook('prepared', pending)) return;
+    this.#rejectPending('ref updates aborted by hook');
+    await this.#tellHook('aborted', pending);
+  }
+
+  async #tellHook(state: TransactionState, steps: readonly Step[]): Promise<boolean> {
+    const { hook } = this.#options;
+    if (hook === undefined || steps.length === 0) return true;
+    const commands = steps.map((step) => step.command);
+    return await hook(state, commands);
   }
 
   #rejectPending(reason: string): void {

@@ -13,8 +13,10 @@ import type {
   Ref,
   RefCommand,
   RefSnapshot,
+  SignatureCheck,
   UploadPackPolicy,
   UploadPackRepository,
+  WorkTree,
 } from '../repository.ts';
 
 /** A made-up object id that is the same for the same name. */
@@ -53,8 +55,11 @@ export class MemoryRepository implements UploadPackRepository, ReceivePackReposi
   receivePolicy: ReceivePackPolicy = {
     denyNonFastForwards: false,
     denyDeletes: false,
-    denyDeleteCurrent: true,
-    denyUpdateCurrent: false,
+    denyDeleteCurrent: 'refuse',
+    denyCurrentBranch: 'refuse',
+    advertiseSessionId: false,
+    shallowUpdate: false,
+    procReceiveRefs: [],
     advertiseAtomic: true,
     advertisePushOptions: false,
     hiddenRefs: [],
@@ -65,6 +70,8 @@ export class MemoryRepository implements UploadPackRepository, ReceivePackReposi
   readonly others = new Set<Oid>();
   readonly ownShallows = new Set<Oid>();
   readonly packRequests: PackRequest[] = [];
+  /** Work trees by the branch that they have checked out. */
+  readonly checkedOut = new Map<string, WorkTree>();
   /** How many times a commit was looked up. */
   lookups = 0;
   snapshot: RefSnapshot = snapshotOf([]);
@@ -144,6 +151,22 @@ export class MemoryRepository implements UploadPackRepository, ReceivePackReposi
     return Promise.resolve(this.alternates);
   }
 
+  workTrees(): Promise<ReadonlyMap<string, WorkTree>> {
+    return Promise.resolve(this.checkedOut);
+  }
+
+  updateWorkTree(): Promise<string | undefined> {
+    return Promise.resolve('there is no work tree');
+  }
+
+  storeCertificate(): Promise<Oid> {
+    return Promise.reject(new PackhorseError('internal', 'Certificates are not kept here.'));
+  }
+
+  verifySignature(): Promise<SignatureCheck> {
+    return Promise.resolve({ status: 'E', signer: '', key: '' });
+  }
+
   openQuarantine(): Promise<Quarantine> {
     this.quarantine = this.quarantine.next();
     return Promise.resolve(this.quarantine);
@@ -200,6 +223,18 @@ export class MemoryQuarantine implements Quarantine {
 
   kindsOf(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, 'commit' | 'tree' | 'blob' | 'tag'>> {
     return Promise.resolve(new Map(oids.map((oid) => [oid, this.behaviour.kinds.get(oid) ?? 'commit'])));
+  }
+
+  shallowRoots(): Promise<readonly Oid[] | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  environment(): Promise<Readonly<Record<string, string>>> {
+    return Promise.resolve({});
+  }
+
+  migrate(): Promise<void> {
+    return Promise.resolve();
   }
 
   isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean> {

@@ -70,6 +70,7 @@ export interface ConverseOptions {
 export const testOptions: WireOptions = {
   settings: readSettings().wire,
   agent: 'packhorse/test',
+  sessionId: 'a-session',
   clock: new ManualClock(),
   log: silentLog,
 };
