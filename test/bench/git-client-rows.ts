@@ -9,7 +9,7 @@ import { median } from './statistics.ts';
 
 /** What a person waits for: the whole git client, from its start to its end. */
 
-async function timeMs(work: () => Promise<unknown>): Promise<number> {
+export async function timeMs(work: () => Promise<unknown>): Promise<number> {
   const startedMs = performance.now();
   await work();
   return performance.now() - startedMs;
@@ -99,34 +99,6 @@ export const oneCommitPush: Row = {
   measure: async (contestant, { repository, isQuick }) => [
     await commitPushMs(contestant, repository, isQuick ? 3 : 9),
   ],
-};
-
-/** A repository with one commit and 10,000 refs that name it. */
-let manyRefs: Promise<string> | undefined;
-
-async function makeManyRefs(): Promise<string> {
-  const cwd = join(temporaryDirectory('bench-refs'), 'refs.git');
-  await git(['init', '--quiet', '--bare', cwd]);
-  const tree = await git(['mktree'], { cwd, input: '' });
-  const commit = await git(['commit-tree', '-m', 'Begin', tree], { cwd });
-  const names = Array.from({ length: 10_000 }, (_, index) => `create refs/heads/b/${index} ${commit}\n`);
-  await git(['update-ref', '--stdin'], { cwd, input: names.join('') });
-  await git(['pack-refs', '--all'], { cwd });
-  return cwd;
-}
-
-export const refPush: Row = {
-  id: 'ref-push',
-  title: 'push of 10,000 new refs',
-  transports: everywhere,
-  metrics: [{ name: 'total', unit: 'ms', atLeast: { http: 3 } }],
-  rounds: 3,
-  measure: async (contestant) => {
-    const cwd = await (manyRefs ??= makeManyRefs());
-    const url = await contestant.create();
-    const options = { cwd, env: contestant.env, timeoutMs: longMs };
-    return [await timeMs(() => git(['push', '--quiet', '--mirror', url], options))];
-  },
 };
 
 export const mirrorPush: Row = {

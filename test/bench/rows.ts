@@ -1,8 +1,9 @@
 import { growthOfHistory, growthOfRefs } from './growth-rows.ts';
-import { mirrorPush, noOpFetch, oneCommitPush, refPush, sshLsRemote } from './git-client-rows.ts';
+import { mirrorPush, noOpFetch, oneCommitPush, sshLsRemote } from './git-client-rows.ts';
 import { afterPush, bloblessAgain, depth1Again, fullPack, parallelClones } from './pack-rows.ts';
 import { rates } from './rate-rows.ts';
 import { memoryAtRest } from './memory-row.ts';
+import { refPush, refPushOfClient } from './ref-push-rows.ts';
 import type { Row } from './row.ts';
 
 /** Everything that is measured, in this order. */
@@ -18,6 +19,7 @@ export const rows: readonly Row[] = [
   noOpFetch,
   oneCommitPush,
   refPush,
+  refPushOfClient,
   mirrorPush,
   growthOfHistory,
   growthOfRefs,
