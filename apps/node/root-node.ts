@@ -4,7 +4,7 @@ import { anonymous } from '#accounts';
 import { PackhorseError } from '#base';
 import { RootGitGateway } from '#gateway';
 import { createDaemonServer } from '#daemon';
-import { createHttpServer } from '#http';
+import { createHttpServer, noCacheHeaders } from '#http';
 import { createSshServer, loadOrCreateHostKeys } from '#ssh';
 import { AuthorizedKeys } from './authorized-keys.ts';
 import type { NodeContext } from './node-context.ts';
@@ -22,10 +22,11 @@ export async function startRootNode(context: NodeContext, rootOption: string): P
   const http = createHttpServer({
     git,
     authenticator: undefined,
+    files: git,
     settings: settings.http,
     log,
     fallback: (_request, response) => {
-      response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' });
+      response.writeHead(404, { ...noCacheHeaders, 'Content-Type': 'text/plain; charset=utf-8' });
       response.end('This server answers Git clients only: clone a repository from here.\n');
     },
     metrics,

@@ -1,4 +1,5 @@
 import type { Identity } from '#accounts';
+import type { PublishedFile } from '#git';
 import type { Conversation } from '#wire';
 
 export type GitService = 'upload-pack' | 'receive-pack' | 'upload-archive';
@@ -31,4 +32,19 @@ export interface GitSession extends AsyncDisposable {
   advertise(conversation: Conversation): Promise<void>;
   /** HTTP: answers one POST. SSH: the dialogue after the advertisement. */
   serve(conversation: Conversation): Promise<void>;
+}
+
+/** One request of the dumb protocol (gitprotocol-http). */
+export interface FileRequest {
+  /** The repository, without leading slash. */
+  readonly path: string;
+  /** The file below the repository's directory, one of those that the protocol knows. */
+  readonly name: string;
+  readonly remoteAddress: string;
+}
+
+/** What a plain directory serves besides conversations. */
+export interface FileGateway {
+  /** Throws `permission_denied`, `not_found` or `unavailable`. Dispose the file: it counts against limits. */
+  openFile(request: FileRequest): Promise<PublishedFile>;
 }

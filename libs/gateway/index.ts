@@ -1,6 +1,6 @@
 export { AccountsGitGateway } from './accounts-gateway.ts';
 export type { NewRepository, OpenRepository, RepositoryGateway } from './forge.ts';
-export type { GitGateway, GitRequest, GitService, GitSession } from './gateway.ts';
+export type { FileGateway, FileRequest, GitGateway, GitRequest, GitService, GitSession } from './gateway.ts';
 export type { SessionContext } from './git-session.ts';
 export type { ImportPolicy } from './import.ts';
 export { httpStatuses } from './http-status.ts';

@@ -50,6 +50,15 @@ export async function authoriseInRoot(
   );
 }
 
+/** Whether single files may be read, as clients of the dumb protocol do. Throws `permission_denied`. */
+export async function authoriseFiles(agent: RepositoryAgent): Promise<void> {
+  if (isTrue(await agent.configValue('http.getanyfile')) ?? true) return;
+  throw new PackhorseError(
+    'permission_denied',
+    'Reading single files of this repository is switched off (http.getanyfile).',
+  );
+}
+
 const httpRefusals: Readonly<Record<GitService, string>> = {
   'upload-pack': 'Fetching from this repository over HTTP',
   'receive-pack': 'Pushing to this repository over HTTP',

@@ -1,10 +1,10 @@
 import { statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { PackhorseError } from '#base';
-import type { RepositoryAgent, RepositoryPools } from '#git';
-import type { GitGateway, GitRequest, GitSession } from './gateway.ts';
+import type { PublishedFile, RepositoryAgent, RepositoryPools } from '#git';
+import type { FileGateway, FileRequest, GitGateway, GitRequest, GitSession } from './gateway.ts';
 import { AgentSession, type SessionContext } from './git-session.ts';
-import { authoriseInRoot, type RootAccessOptions } from './root-access.ts';
+import { authoriseFiles, authoriseInRoot, type RootAccessOptions } from './root-access.ts';
 import type { SessionLimits } from './session-limits.ts';
 
 export interface RootOptions extends RootAccessOptions {
@@ -18,7 +18,7 @@ const notFound = (): PackhorseError => new PackhorseError('not_found', 'There is
 const suffixes = ['/.git', '', '.git/.git', '.git'] as const;
 
 /** The gateway of `serve --root`: a plain directory tree and no accounts; each repository's own configuration decides. */
-export class RootGitGateway implements GitGateway {
+export class RootGitGateway implements GitGateway, FileGateway {
   readonly #options: RootOptions;
   readonly #pools: RepositoryPools;
   readonly #limits: SessionLimits;
@@ -36,6 +36,23 @@ export class RootGitGateway implements GitGateway {
     await authoriseInRoot(request, agent, gitDir, this.#options);
     const leave = this.#limits.enter(request.remoteAddress);
     return new AgentSession(request, agent, this.#context, leave);
+  }
+
+  async openFile({ path, name, remoteAddress }: FileRequest): Promise<PublishedFile> {
+    const { agent } = this.#locate(path);
+    await authoriseFiles(agent);
+    const leave = this.#limits.enter(remoteAddress);
+    try {
+      const file = await agent.publishedFile(name);
+      const close = async (): Promise<void> => {
+        leave();
+        await file[Symbol.asyncDispose]();
+      };
+      return { ...file, [Symbol.asyncDispose]: close };
+    } catch (thrown) {
+      leave();
+      throw thrown;
+    }
   }
 
   #locate(path: string): { readonly agent: RepositoryAgent; readonly gitDir: string } {

@@ -11,6 +11,7 @@ import type {
 import type { Pusher, RepositoryAgent, RepositoryFacts } from './agent.ts';
 import type { ReaderMessage, ValueReads } from './agent-reader.ts';
 import type { WriterMessage } from './agent-writer.ts';
+import type { PublishedFile } from './published-file.ts';
 import type { PoolRepository } from './pool-repository.ts';
 import type {
   BlobFields,
@@ -156,6 +157,10 @@ export class LocalRepositoryAgent implements RepositoryAgent {
       ...receiver,
       openQuarantine: async (signal) => this.#throughWriter(await receiver.openQuarantine(signal)),
     };
+  }
+
+  async publishedFile(name: string): Promise<PublishedFile> {
+    return await (await this.#present().disk()).publishedFile(name);
   }
 
   async uploadArchive(): Promise<ArchiveRepository> {

@@ -1,5 +1,6 @@
 import type { Oid } from '#base';
 import type { ArchiveRepository, ReceivePackRepository, UploadPackRepository } from '#wire';
+import type { PublishedFile } from './published-file.ts';
 import type { CreateCommitRequest, RepositoryReader } from './reader.ts';
 
 /** Facts about a repository on disk, for pages and operators. */
@@ -28,6 +29,8 @@ export interface RepositoryAgent extends RepositoryReader {
   /** The protocol's view for fetches. `actor` is the login, for reflogs and limits. */
   uploadPack(): Promise<UploadPackRepository>;
   receivePack(pusher: Pusher): Promise<ReceivePackRepository>;
+  /** A file for a client of the dumb protocol (`publishedFile`). Throws `not_found`. */
+  publishedFile(name: string): Promise<PublishedFile>;
   /** For `git archive --remote`. */
   uploadArchive(): Promise<ArchiveRepository>;
 }

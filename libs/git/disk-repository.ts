@@ -33,6 +33,7 @@ import { isReachable, shallowBoundary, shownTips } from './packs/reachability.ts
 import { transactionHook } from './hooks/transaction-hook.ts';
 import { hooksOf, pushSurroundings } from './push-surroundings.ts';
 import { noteLocks, recoverIncoming } from './quarantine/incoming-directory.ts';
+import { publishedFile, type PublishedFile } from './published-file.ts';
 import { PushQuarantine, type QuarantineHost } from './quarantine/push-quarantine.ts';
 import { RefStore } from './refs/ref-store.ts';
 import type { TransactionOptions } from './refs/ref-transaction.ts';
@@ -286,6 +287,11 @@ export class DiskRepository {
         return new PushQuarantine(this.#storage, this.#quarantineHost(policy, by, hooks), busy, signal);
       },
     };
+  }
+
+  /** A file for a client of the dumb protocol. Throws `not_found`. */
+  publishedFile(name: string): Promise<PublishedFile> {
+    return publishedFile(this.#storage.disk, this.gitDir, () => this.refs(), name);
   }
 
   /** The view of git-upload-archive. */

@@ -10,6 +10,7 @@ export {
   type GitRunCommand,
   GitRunner,
 } from './process/git-runner.ts';
+export type { PublishedFile } from './published-file.ts';
 export { RefStore, type RefStoreOptions } from './refs/ref-store.ts';
 export type { RepositoryMode } from './repository-policy.ts';
 export { createStorage, type Storage } from './storage.ts';

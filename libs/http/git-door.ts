@@ -16,12 +16,13 @@ export interface GitDoorOptions {
   readonly settings: Settings['http'];
 }
 
-type ServedTarget = Exclude<GitTarget, { kind: 'refused' }>;
+type SessionTarget = Exclude<GitTarget, { kind: 'file' }>;
+type ServedTarget = Exclude<SessionTarget, { kind: 'refused' }>;
 
 /** Answers one Git request (gitprotocol-http); never rejects. */
 export async function serveGit(
   exchange: Exchange,
-  target: GitTarget,
+  target: SessionTarget,
   options: GitDoorOptions,
 ): Promise<void> {
   const { lingerTimeoutMs } = options.settings;
@@ -96,7 +97,12 @@ function mediaRefusal(
   if (target.kind !== 'rpc') return undefined;
   const expected = `application/x-git-${target.service}-request`;
   const mediaType = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  if (mediaType !== expected) return { status: 415, message: `The content type must be ${expected}.` };
+  if (mediaType !== expected) {
+    const received = request.headers['content-type'] ?? '';
+    // The words of http-backend.c, check_content_type.
+    const message = `Expected POST with Content-Type '${expected}', but received '${received}' instead.`;
+    return { status: 415, message };
+  }
   if (canDecode(request.headers['content-encoding'])) return undefined;
   return { status: 415, message: 'The content encoding must be gzip, deflate or identity.' };
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { parseGitTarget } from './git-target.ts';
 
-const parse = (method: string, target: string) => parseGitTarget(method, target, { anyDepth: false });
+const parse = parseGitTarget;
 
 const upload = 'service=git-upload-pack';
 
@@ -130,9 +130,4 @@ test('pages of the web are left to the web, even when files in them have names o
   ]) {
     assert.equal(parse('GET', target), undefined, target);
   }
-});
-
-test('with any depth, such names are repositories of a plain directory', () => {
-  const parsed = parseGitTarget('GET', '/any/path/x.git/HEAD', { anyDepth: true });
-  assert.equal(parsed?.kind === 'refused' && parsed.status, 403);
 });

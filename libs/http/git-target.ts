@@ -4,6 +4,8 @@ import { cleanRepositoryPath, type GitService } from '#gateway';
 export type GitTarget =
   | { readonly kind: 'advertisement'; readonly path: string; readonly service: GitService }
   | { readonly kind: 'rpc'; readonly path: string; readonly service: GitService }
+  /** A file for a client of the dumb protocol, such as `objects/info/packs`. */
+  | { readonly kind: 'file'; readonly path: string; readonly name: string }
   | {
       readonly kind: 'refused';
       readonly status: 400 | 403 | 405;
@@ -12,7 +14,7 @@ export type GitTarget =
       readonly allow?: string;
     };
 
-const refused = (status: 400 | 403 | 405, message: string, allow?: string): GitTarget => ({
+export const refused = (status: 400 | 403 | 405, message: string, allow?: string): GitTarget => ({
   kind: 'refused',
   status,
   message,
@@ -37,13 +39,9 @@ const dumbFile = /\/(?:HEAD|objects\/(?:info\/[^/]+|[0-9a-f]{2}\/[0-9a-f]{38,62}
 /**
  * Recognises a Git request by method and request target (RFC 9112, 3.2); undefined when it is none,
  * so that it belongs to another door. A path without `service` or POST is only taken for Git when
- * its repository part cannot be a page: it has two segments, or any number with `anyDepth`.
+ * its repository part cannot be a page: it has two segments.
  */
-export function parseGitTarget(
-  method: string,
-  requestTarget: string,
-  options: { readonly anyDepth: boolean },
-): GitTarget | undefined {
+export function parseGitTarget(method: string, requestTarget: string): GitTarget | undefined {
   const target = originForm(requestTarget);
   const queryAt = target.indexOf('?');
   const rawPath = queryAt < 0 ? target : target.slice(0, queryAt);
@@ -51,21 +49,21 @@ export function parseGitTarget(
 
   const advertised = before(rawPath, '/info/refs');
   if (advertised !== undefined && service !== null) return advertisement(method, advertised, service);
-  if (advertised !== undefined) return isRepository(advertised, options) ? dumbProtocol : undefined;
+  if (advertised !== undefined) return isRepository(advertised) ? dumbProtocol : undefined;
 
   for (const [name, rpcService] of services) {
     const rawRepository = before(rawPath, `/${name}`);
     if (rawRepository === undefined) continue;
     if (method === 'POST')
       return withPath(rawRepository, (path) => ({ kind: 'rpc', path, service: rpcService }));
-    return isRepository(rawRepository, options)
+    return isRepository(rawRepository)
       ? refused(405, 'A Git service is called with POST.', 'POST')
       : undefined;
   }
 
   const dumb = dumbFile.exec(rawPath);
   const isDumb = dumb !== null && rawPath.slice(0, dumb.index).endsWith('.git');
-  return isDumb && isRepository(rawPath.slice(0, dumb.index), options) ? dumbProtocol : undefined;
+  return isDumb && isRepository(rawPath.slice(0, dumb.index)) ? dumbProtocol : undefined;
 }
 
 function advertisement(method: string, rawRepository: string, name: string): GitTarget {
@@ -81,7 +79,7 @@ function advertisement(method: string, rawRepository: string, name: string): Git
 }
 
 /** An absolute-form target, as proxies send it, without scheme and authority. */
-function originForm(target: string): string {
+export function originForm(target: string): string {
   const authority = /^https?:\/\/[^/?#]*/i.exec(target);
   return authority === null ? target : target.slice(authority[0].length);
 }
@@ -90,17 +88,18 @@ function before(path: string, suffix: string): string | undefined {
   return path.endsWith(suffix) ? path.slice(0, -suffix.length) : undefined;
 }
 
-function isRepository(rawRepository: string, { anyDepth }: { readonly anyDepth: boolean }): boolean {
-  return anyDepth || rawRepository.split('/').filter((segment) => segment !== '').length === 2;
+function isRepository(rawRepository: string): boolean {
+  return rawRepository.split('/').filter((segment) => segment !== '').length === 2;
 }
 
 /** Percent-decodes exactly once; refuses what no repository can be called. */
 function withPath(rawRepository: string, make: (path: string) => GitTarget): GitTarget {
-  const path = cleanRepositoryPath(decode(rawRepository) ?? '');
+  const path = cleanRepositoryPath(decodePath(rawRepository) ?? '');
   return path === undefined ? badPath : make(path);
 }
 
-function decode(text: string): string | undefined {
+/** Percent-decoded, exactly once; undefined when that gives no text. */
+export function decodePath(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -2,13 +2,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import type { Authenticator } from '#accounts';
 import { eventOf, PackhorseError, systemClock, type Clock, type Log, type Settings } from '#base';
-import type { GitGateway } from '#gateway';
+import type { FileGateway, GitGateway } from '#gateway';
 import type { Metrics } from '#telemetry';
 import { sendError } from './answers.ts';
 import { answerProtocolError } from './client-error.ts';
 import { Exchange } from './exchange.ts';
+import { serveFile } from './file-door.ts';
 import { serveGit } from './git-door.ts';
 import { parseGitTarget } from './git-target.ts';
+import { parseRootTarget } from './root-target.ts';
 import { serveStatus, type Health } from './status.ts';
 
 /** Answers a request that is not for Git: the web and GraphQL doors. */
@@ -16,8 +18,10 @@ export type Fallback = (request: IncomingMessage, response: ServerResponse) => v
 
 export interface HttpServerOptions {
   readonly git: GitGateway;
-  /** undefined without accounts: then everyone is anonymous, and a path may have any depth. */
+  /** undefined without accounts: then everyone is anonymous. */
   readonly authenticator: Authenticator | undefined;
+  /** Files for clients of the dumb protocol; with it, addresses are those of git http-backend, at any depth. */
+  readonly files?: FileGateway;
   readonly settings: Settings['http'];
   readonly log: Log;
   readonly fallback: Fallback;
@@ -123,11 +127,17 @@ class NodeHttpServer implements HttpServer {
 
   /** Hands the request to whoever answers it; returns the name of that door. */
   #dispatch(exchange: Exchange): 'git' | 'status' | 'web' {
-    const { authenticator, metrics, fallback, settings } = this.#options;
+    const { files, metrics, fallback, settings } = this.#options;
     const { request, response } = exchange;
-    const anyDepth = authenticator === undefined;
-    const target = parseGitTarget(request.method ?? '', request.url ?? '', { anyDepth });
-    if (target !== undefined) {
+    const parse = files === undefined ? parseGitTarget : parseRootTarget;
+    const target = parse(request.method ?? '', request.url ?? '');
+    // The header fields are those that git http-backend sends.
+    if (files !== undefined) response.removeHeader('X-Request-Id');
+    if (target?.kind === 'file' && files !== undefined) {
+      void serveFile(exchange, target, files, settings);
+      return 'git';
+    }
+    if (target !== undefined && target.kind !== 'file') {
       void serveGit(exchange, target, this.#options);
       return 'git';
     }

@@ -191,6 +191,7 @@ export class FakeAgent implements RepositoryAgent {
   readonly configValue = unsupported;
   readonly uploadPack = unsupported;
   readonly receivePack = unsupported;
+  readonly publishedFile = unsupported;
   readonly uploadArchive = unsupported;
 }
 
