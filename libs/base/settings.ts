@@ -122,6 +122,19 @@ export const settingDefinitions = {
       64,
       'Archives that may wait for a process; past it the answer is `unavailable`.',
     ),
+    smallPackBytes: setting(
+      1 * MiB,
+      'A pushed pack up to this size is taken in without starting git; larger ones are indexed by git as they arrive.',
+    ),
+    smallPackObjects: setting(1_000, 'Objects of a pack that is taken in without starting git.'),
+    smallPackInflatedBytes: setting(
+      8 * MiB,
+      'Size of all objects, and of all deltas, of a pack that is taken in without starting git.',
+    ),
+    smallPackMemoryBytes: setting(
+      64 * MiB,
+      'Memory for pushed packs that are taken in without starting git, on a node; past it git indexes them.',
+    ),
     maxIndexers: setting(8, 'Pushes indexed at once on a node; further pushes wait.'),
     maxIndexerQueue: setting(
       256,

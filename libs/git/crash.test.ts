@@ -11,6 +11,7 @@ import { temporaryDirectory } from '#test/temporary';
 import '#test/temporary-in-memory';
 import { DiskRepository } from './disk-repository.ts';
 import type { ObjectReader } from './object-reader.ts';
+import type { ObjectKind } from './reader.ts';
 import type { RepositoryMode } from './repository-policy.ts';
 import { type Disk, forEachBounded, systemDisk } from './volume/disk.ts';
 import { openVolume } from './volume/volume.ts';
@@ -32,6 +33,8 @@ interface Scenario {
   readonly mode: RepositoryMode;
   readonly atomic: boolean;
   readonly faults: readonly ('crash' | 'power' | 'error')[];
+  /** The pack is indexed by git, as a large one. */
+  readonly indexed?: boolean;
   commands(prepared: Prepared): readonly RefCommand[];
 }
 
@@ -54,10 +57,11 @@ const scenarios: readonly Scenario[] = [
     commands: everyKind,
   },
   {
-    name: 'an atomic push',
+    name: 'an atomic push that git indexes',
     mode: 'owned',
     atomic: true,
     faults: ['crash', 'power', 'error'],
+    indexed: true,
     commands: everyKind,
   },
   {
@@ -83,10 +87,13 @@ const scenarios: readonly Scenario[] = [
   },
 ];
 
-/** Everything exists: what is pushed here is complete, and starting git for each question would be slow. */
+/** What the repository has, read once: starting git for each question would be slow. */
+const known = new Map<Oid, { readonly kind: ObjectKind; readonly bytes: Buffer }>();
+
 const objects: ObjectReader = {
-  header: () => Promise.resolve({ kind: 'commit', sizeBytes: 1 }),
-  existing: (oids) => Promise.resolve(new Set(oids)),
+  header: (oid) => Promise.resolve({ kind: known.get(oid)?.kind ?? 'commit', sizeBytes: 1 }),
+  existing: (oids) => Promise.resolve(new Set(oids.filter((oid) => known.has(oid)))),
+  read: (oid) => Promise.resolve(known.get(oid)),
   commitNode: () => Promise.resolve(undefined),
   peelTag: () => Promise.resolve(undefined),
 };
@@ -113,16 +120,23 @@ before(async () => {
   await git(['pack-refs', '--all'], { cwd: bare });
   for (const name of ['main', 'both', 'a/nested'])
     await git(['update-ref', branch(name), oldOid], { cwd: bare });
+  for (const line of (await git(['rev-list', '--objects', '--all'], { cwd: bare })).split('\n')) {
+    const oid = line.slice(0, 40);
+    const kind = await git(['cat-file', '-t', oid], { cwd: bare });
+    assert.ok(kind === 'commit' || kind === 'tree' || kind === 'blob');
+    known.set(oid, { kind, bytes: (await tryGit(['cat-file', kind, oid], { cwd: bare })).stdout });
+  }
   prepared = { volume: path, pack: pack.stdout, oldOid, newOid };
 });
 
 async function repositoryOn(
   disk: Disk,
   volume: string,
-  mode: RepositoryMode = 'owned',
+  { mode, indexed = false }: Pick<Scenario, 'mode' | 'indexed'> = { mode: 'owned' },
 ): Promise<DiskRepository> {
   const gitDir = join(volume, 'repositories', id.slice(0, 2), id.slice(2, 4), `${id}.git`);
-  return await DiskRepository.open(testStorage({ disk }), {
+  const storage = testStorage({ disk }, indexed ? { smallPackBytes: 0 } : {});
+  return await DiskRepository.open(storage, {
     gitDir,
     mode,
     objects,
@@ -135,7 +149,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 async function push(disk: Disk, volume: string, scenario: Scenario): Promise<readonly CommandResult[]> {
-  const repository = await repositoryOn(disk, volume, scenario.mode);
+  const repository = await repositoryOn(disk, volume, scenario);
   const receiver = await repository.receivePack(pusher);
   await using quarantine = await receiver.openQuarantine(new AbortController().signal);
   await quarantine.receive(once(prepared.pack), { maxPackBytes: 1 << 20, clientShallows: [] });
@@ -200,6 +214,8 @@ async function stepsOf(scenario: Scenario): Promise<readonly (readonly [at: numb
   assert.equal(error, undefined);
   assert.ok(isAllOk(results), JSON.stringify(results));
   assert.ok(statesOf(scenario, await restart(volume)).every((state) => state === 'new'));
+  const writesPack = disk.steps.some((step) => step.startsWith('create ') && step.endsWith('.pack'));
+  assert.equal(writesPack, scenario.indexed !== true);
   rmSync(volume, { recursive: true });
   const seen = new Map<string, number>();
   const steps = [...disk.steps.entries()].filter(([, step]) => {

@@ -1,7 +1,7 @@
 import type { Clock, Oid } from '#base';
 import type { CommitNode } from '#wire';
 import type { ObjectReader } from './object-reader.ts';
-import type { ObjectHeader } from './objects/raw.ts';
+import type { ObjectHeader, RawObject } from './objects/raw.ts';
 import type { RepositoryObjects } from './objects/repository-objects.ts';
 
 export interface SharedHandleOptions {
@@ -29,6 +29,10 @@ export class SharedHandle implements ObjectReader {
 
   header(oid: Oid): Promise<ObjectHeader | undefined> {
     return this.#use((objects) => objects.header(oid));
+  }
+
+  read(oid: Oid): Promise<RawObject | undefined> {
+    return this.#use((objects) => objects.read(oid));
   }
 
   existing(oids: readonly Oid[]): Promise<ReadonlySet<Oid>> {

@@ -13,6 +13,10 @@ export interface RepositoryPolicy {
   readonly receive: ReceivePackPolicy;
   readonly checks: PackChecks;
   readonly reflogs: ReflogPolicy;
+  /** Files that the server writes itself have the rights that the repository wants (git-config, core.sharedRepository). */
+  readonly usualRights: boolean;
+  /** Pushes of fewer objects are stored as loose objects; 0, unless the config says otherwise, for none. */
+  readonly unpackLimit: number;
 }
 
 /**
@@ -39,6 +43,7 @@ export function readPolicy(config: ConfigValues, rules: PolicyRules): Repository
   const certificates = certificatePolicy(config, rules);
   const owned = mode === 'owned';
   const bare = config.bool('core.bare', true);
+  const sharedRepository = config.last('core.sharedRepository') ?? '';
   return {
     upload: {
       allowFilter: config.bool('uploadpack.allowFilter', owned),
@@ -70,6 +75,8 @@ export function readPolicy(config: ConfigValues, rules: PolicyRules): Repository
     },
     checks: packChecks(config, owned),
     reflogs: reflogPolicy(config.last('core.logAllRefUpdates'), owned, bare),
+    usualRights: /^(?:umask|)$/i.test(sharedRepository) || asBool(sharedRepository) === false,
+    unpackLimit: config.integer('receive.unpackLimit') ?? config.integer('transfer.unpackLimit') ?? 0,
   };
 }
 

@@ -9,6 +9,7 @@ import {
 } from '#base';
 import { GitRunner } from './process/git-runner.ts';
 import { ConcurrencyLimit } from './process/limit.ts';
+import { MemoryBudget } from './process/memory-budget.ts';
 import { type Disk, systemDisk } from './volume/disk.ts';
 
 /** What all repositories of a node share: the git program, the disk, and the limits that count for the whole node. */
@@ -27,6 +28,8 @@ export interface Storage {
   readonly archivers: ConcurrencyLimit;
   /** Pushes being indexed and checked. */
   readonly indexers: ConcurrencyLimit;
+  /** Memory of pushed packs that need no indexer. */
+  readonly smallPacks: MemoryBudget;
 }
 
 /** The storage of a node; the parts that tests break can be replaced. */
@@ -46,5 +49,6 @@ export function createStorage(
     producers: new ConcurrencyLimit(settings.maxPackProducers, settings.maxPackProducerQueue),
     archivers: new ConcurrencyLimit(settings.maxArchivers, settings.maxArchiverQueue),
     indexers: new ConcurrencyLimit(settings.maxIndexers, settings.maxIndexerQueue),
+    smallPacks: new MemoryBudget(settings.smallPackMemoryBytes),
   };
 }

@@ -73,9 +73,9 @@ export class FaultyDisk implements Disk {
     this.#changes.push({ directory: dirname(path), revert });
   }
 
-  async create(path: string): Promise<DiskFile> {
+  async create(path: string, mode?: number): Promise<DiskFile> {
     this.#step('create', path);
-    const file = await systemDisk.create(path);
+    const file = await systemDisk.create(path, mode);
     this.#changed(path, () => rmSync(path, { force: true }));
     return this.#file(path, file, 0);
   }

@@ -18,6 +18,11 @@ export function plainObjects(gitDir: string): ObjectReader {
   };
   return {
     header,
+    async read(oid: Oid) {
+      const kind = (await header(oid))?.kind;
+      if (kind === undefined) return undefined;
+      return { kind, bytes: (await tryGit(['--git-dir', gitDir, 'cat-file', kind, oid])).stdout };
+    },
     async existing(oids: readonly Oid[]) {
       const lines = await ask('%(objectname)', oids);
       return new Set(lines.filter((line) => !line.endsWith(' missing')));

@@ -22,16 +22,16 @@ export async function* encodePack(
   hash.update(header);
   yield header;
   for (const { kind, bytes } of objects) {
-    const entry = Buffer.concat([entryHeader(typeNumbers[kind], bytes.length), await compress(bytes)]);
+    const entry = Buffer.concat([entryHeader(kind, bytes.length), await compress(bytes)]);
     hash.update(entry);
     yield entry;
   }
   yield hash.digest();
 }
 
-/** Type and size: four bits of size in the first byte, seven in each further one, lowest first. */
-function entryHeader(type: number, sizeBytes: number): Buffer {
-  const bytes = [(type << 4) | (sizeBytes % 16)];
+/** Type and size of a whole object: four bits of size in the first byte, seven in each further one, lowest first. */
+export function entryHeader(kind: ObjectKind, sizeBytes: number): Buffer {
+  const bytes = [(typeNumbers[kind] << 4) | (sizeBytes % 16)];
   for (let rest = Math.floor(sizeBytes / 16); rest > 0; rest = Math.floor(rest / 128)) {
     bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) | 0x80;
     bytes.push(rest % 128);

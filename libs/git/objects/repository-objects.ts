@@ -57,6 +57,11 @@ export class RepositoryObjects implements ObjectReader, AsyncDisposable {
     return await this.cache.fetch('header', oid, () => this.#catFile.header(oid));
   }
 
+  /** An object as it is, past the cache. */
+  read(oid: Oid): Promise<RawObject | undefined> {
+    return (this.libgit2 ?? this.#catFile).read(oid);
+  }
+
   existing(oids: readonly Oid[]): Promise<ReadonlySet<Oid>> {
     return (this.libgit2 ?? this.#catFile).existing(oids);
   }

@@ -357,7 +357,7 @@ test('pushes past the limits of the node wait, and are told to come back when to
   const repository = await openDiskRepository(
     bare,
     'owned',
-    testStorage({}, { maxIndexers: 1, maxIndexerQueue: 1 }),
+    testStorage({}, { maxIndexers: 1, maxIndexerQueue: 1, smallPackBytes: 0 }),
   );
   const first = await open(repository);
   await first.receive(chunked(pack), limits);
@@ -377,7 +377,8 @@ test('progress of the indexer is passed on', async () => {
     await commitFiles(work, { 'a.txt': [...lines, round].join('\n') });
   const pack = await packOf(work, ['HEAD']);
   const texts: string[] = [];
-  await using quarantine = await open(await openDiskRepository(bare));
+  const storage = testStorage({}, { smallPackBytes: 0 });
+  await using quarantine = await open(await openDiskRepository(bare, 'owned', storage));
   await quarantine.receive(chunked(pack), {
     ...limits,
     onProgress: (text) => void texts.push(Buffer.from(text).toString()),

@@ -7,7 +7,14 @@ import {
   PackhorseError,
   toPackhorseError,
 } from '#base';
-import type { CommandResult, CommitOptions, Quarantine, ReceiveOptions, RefCommand } from '#wire';
+import type {
+  CommandResult,
+  CommitOptions,
+  Quarantine,
+  ReceiveOptions,
+  RefCommand,
+  RefSnapshot,
+} from '#wire';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ObjectKind } from '../reader.ts';
 import { lines } from '../process/lines.ts';
@@ -17,6 +24,10 @@ import { IncomingDirectory } from './incoming-directory.ts';
 import { IncomingPack } from './incoming-pack.ts';
 import { indexPack, type PackChecks } from './index-pack.ts';
 import { isEmptyPack, readPackHeader } from './pack-header.ts';
+import { PackWalk } from './pack-walk.ts';
+import { commitLinks } from './plain-tree.ts';
+import type { SmallPack } from './small-pack.ts';
+import { takeSmallPack } from './small-push.ts';
 
 /** What a quarantine needs of its repository. */
 export interface QuarantineHost {
@@ -26,6 +37,11 @@ export interface QuarantineHost {
   /** Every object of the repository has everything that it names: existing means connected. */
   readonly closed: boolean;
   readonly checks: PackChecks;
+  /** Whether packs may be taken in without git: its files then have the usual owner and rights. */
+  readonly takesSmallPacks: boolean;
+  /** A push of fewer objects is stored as loose objects; 0 for never. */
+  readonly unpackLimit: number;
+  refs(): Promise<RefSnapshot>;
   alternateTips(): Promise<readonly Oid[]>;
   /** The repository's own shallow commits. */
   shallows(): Promise<ReadonlySet<Oid>>;
@@ -58,7 +74,10 @@ export class PushQuarantine implements Quarantine {
   readonly #signal: AbortSignal;
   #incoming: IncomingDirectory | undefined;
   #pack: IncomingPack | undefined;
-  #lease: Disposable | undefined;
+  /** A pack that is in memory, and on disk as well once `#incoming` is there. */
+  #small: SmallPack | undefined;
+  readonly #resources = new DisposableStack();
+  #received = false;
   #selfContained = false;
   #clientShallows: readonly Oid[] = [];
   #migrated = false;
@@ -71,33 +90,76 @@ export class PushQuarantine implements Quarantine {
   }
 
   async receive(pack: ByteStream, options: ReceiveOptions): Promise<void> {
-    if (this.#lease !== undefined) throw new PackhorseError('internal', 'A push has only one pack.');
-    const { disk, random, indexers } = this.#storage;
-    const { gitDir, objectFormat } = this.#host;
-    this.#lease = await indexers.acquire(this.#signal);
+    if (this.#received) throw new PackhorseError('internal', 'A push has only one pack.');
+    this.#received = true;
+    const { objectFormat } = this.#host;
     const reader = new ByteReader(pack);
     const header = await readPackHeader(reader);
     if (await isEmptyPack(header, reader, objectFormat)) return;
-    try {
-      this.#incoming = await IncomingDirectory.create(disk, random, `${gitDir}/objects`);
-    } catch (error) {
-      throw diskError(error);
-    }
+    const checks = this.#checks(options);
+    const stream = joined(header, reader);
     this.#clientShallows = options.clientShallows;
+    const isUnusual = checks.kind === 'pack' || options.clientShallows.length > 0;
+    const rest = isUnusual ? stream : await this.#takeSmall(stream, options);
+    if (rest !== undefined) await this.#index(rest, checks, options);
+  }
+
+  /** Takes a small pack in without starting git, or hands the stream back from its beginning. */
+  async #takeSmall(stream: ByteStream, options: ReceiveOptions): Promise<ByteStream | undefined> {
+    const { objectFormat, objects, closed, checks, takesSmallPacks } = this.#host;
+    if (!takesSmallPacks) return stream;
+    const taken = await takeSmallPack(stream, {
+      objectFormat,
+      objects,
+      settings: this.#storage.settings,
+      maxPackBytes: options.maxPackBytes,
+      memory: this.#resources.use(this.#storage.smallPacks.lease()),
+      signal: this.#signal,
+      fsck: checks.kind === 'fsck',
+      trustsContents: closed,
+    });
+    if ('stream' in taken) return taken.stream;
+    this.#small = taken.small;
+    return undefined;
+  }
+
+  async #index(pack: ByteStream, checks: PackChecks, options: ReceiveOptions): Promise<void> {
+    this.#resources.use(await this.#storage.indexers.acquire(this.#signal));
+    const incoming = await this.#directory();
     const indexed = await indexPack(this.#storage, {
-      gitDir,
-      environment: {
-        ...this.#incoming.environment,
-        ...(await this.#shallowEnvironment(options.clientShallows)),
-      },
-      pack: joined(header, reader),
-      checks: this.#checks(options),
+      gitDir: this.#host.gitDir,
+      environment: { ...incoming.environment, ...(await this.#shallowEnvironment(options.clientShallows)) },
+      pack,
+      checks,
       maxPackBytes: options.maxPackBytes,
       onProgress: options.onProgress,
       signal: this.#signal,
     });
     this.#selfContained = indexed.selfContained;
-    this.#pack = await IncomingPack.open(await this.#incoming.packBase(), objectFormat);
+    this.#pack = await IncomingPack.open(await incoming.packBase(), this.#host.objectFormat);
+  }
+
+  /** The directory of this push, with everything in it that was received. */
+  async #directory(): Promise<IncomingDirectory> {
+    if (this.#incoming !== undefined) return this.#incoming;
+    const { disk, random } = this.#storage;
+    const { gitDir, unpackLimit } = this.#host;
+    try {
+      this.#incoming = await IncomingDirectory.create(disk, random, `${gitDir}/objects`);
+      const small = this.#small;
+      if (small !== undefined && small.objects.size < unpackLimit)
+        await this.#incoming.addLoose(small.objects);
+      else if (small !== undefined) await this.#incoming.addPack(small);
+      return this.#incoming;
+    } catch (error) {
+      throw diskError(error);
+    }
+  }
+
+  /** What a git process needs to see the objects of this push: nothing while there are none. */
+  async #gitEnvironment(): Promise<Readonly<Record<string, string>>> {
+    if (this.#incoming === undefined && this.#small === undefined) return {};
+    return (await this.#directory()).environment;
   }
 
   /** A shallow client's pack may lack parents on purpose; which refs that touches is found out by walking. */
@@ -114,7 +176,8 @@ export class PushQuarantine implements Quarantine {
     const closed = this.#host.closed && this.#clientShallows.length === 0;
     const isSure = ({ arrived }: Found): boolean => closed || (arrived && this.#selfContained);
     const unsure = [...found].filter(([, each]) => !isSure(each)).map(([oid]) => oid);
-    if (unsure.length === 0 || (await this.#isConnected(unsure))) return missing;
+    if (unsure.length === 0 || (await this.#isPlainlyConnected(unsure))) return missing;
+    if (await this.#isConnected(unsure)) return missing;
     for (const [index, oid] of unsure.entries()) {
       if (index >= maxTipsExamined || !(await this.#isConnected([oid]))) missing.add(oid);
     }
@@ -125,11 +188,27 @@ export class PushQuarantine implements Quarantine {
   async #find(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, Found>> {
     const found = new Map<Oid, Found>();
     await forEachBounded(new Set(oids), lookupConcurrency, async (oid) => {
-      const arrived = await this.#pack?.kindOf(oid);
+      const arrived = this.#small?.objects.get(oid)?.kind ?? (await this.#pack?.kindOf(oid));
       const kind = arrived ?? (await this.#host.objects.header(oid))?.kind;
       if (kind !== undefined) found.set(oid, { kind, arrived: arrived !== undefined });
     });
     return found;
+  }
+
+  /** True when that is certain without starting git: from the tips it is not far to what refs name. */
+  async #isPlainlyConnected(tips: readonly Oid[]): Promise<boolean> {
+    if (this.#pack !== undefined || this.#clientShallows.length > 0) return false;
+    const { objectFormat, objects } = this.#host;
+    const snapshot = await this.#host.refs();
+    const walk = new PackWalk(this.#small?.objects ?? new Map(), {
+      objectFormat,
+      objects,
+      trustsExisting: false,
+      wellFormed: false,
+      trustsContents: false,
+      isTip: (oid) => snapshot.namesObject(oid),
+    });
+    return await walk.reaches(tips);
   }
 
   /** As git's own receive-pack checks it: walks from `tips` to what refs reach and stumbles over anything missing. */
@@ -138,7 +217,7 @@ export class PushQuarantine implements Quarantine {
     const result = await this.#storage.git.run({
       gitDir: this.#host.gitDir,
       args: ['rev-list', '--objects', '--stdin', '--not', '--all', '--quiet'],
-      environment: { ...this.#incoming?.environment, ...environment },
+      environment: { ...(await this.#gitEnvironment()), ...environment },
       input: lines([...tips, ...Array.from(borrowed, (oid) => `^${oid}`)]),
       okCodes: [0, 1, 128],
       signal: this.#signal,
@@ -164,7 +243,7 @@ export class PushQuarantine implements Quarantine {
     const { stdout } = await this.#storage.git.run({
       gitDir: this.#host.gitDir,
       args: ['rev-list', '--max-parents=0', tip, '--not', '--all'],
-      environment: { ...this.#incoming?.environment, ...environment },
+      environment: { ...(await this.#gitEnvironment()), ...environment },
       signal: this.#signal,
     });
     return stdout
@@ -174,8 +253,8 @@ export class PushQuarantine implements Quarantine {
   }
 
   async environment(): Promise<Readonly<Record<string, string>>> {
-    if (this.#incoming === undefined || this.#migrated) return {};
-    const { environment, path } = this.#incoming;
+    if (this.#migrated || (this.#incoming === undefined && this.#small === undefined)) return {};
+    const { environment, path } = await this.#directory();
     const shallow = await this.#shallowEnvironment(this.#clientShallows);
     return { ...environment, ...shallow, GIT_QUARANTINE_PATH: path };
   }
@@ -184,6 +263,7 @@ export class PushQuarantine implements Quarantine {
     if (this.#migrated) return;
     if (this.#signal.aborted) throw toPackhorseError(this.#signal.reason);
     try {
+      if (this.#small !== undefined) await this.#directory();
       await this.#incoming?.migrate();
       this.#migrated = true;
     } catch (error) {
@@ -198,14 +278,28 @@ export class PushQuarantine implements Quarantine {
   }
 
   async isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean> {
+    if (this.#isPlainAncestor(ancestor, descendant)) return true;
     const result = await this.#storage.git.run({
       gitDir: this.#host.gitDir,
       args: ['merge-base', '--is-ancestor', ancestor, descendant],
-      environment: this.#incoming?.environment ?? {},
+      environment: await this.#gitEnvironment(),
       okCodes: [0, 1, 128],
       signal: this.#signal,
     });
     return result.code === 0;
+  }
+
+  /** Whether the parents of pushed commits lead from one to the other. */
+  #isPlainAncestor(ancestor: Oid, descendant: Oid): boolean {
+    const seen = new Set<Oid>([descendant]);
+    for (const oid of seen) {
+      if (oid === ancestor) return true;
+      const object = this.#small?.objects.get(oid);
+      if (object?.kind !== 'commit') continue;
+      for (const parent of commitLinks(object.bytes, this.#host.objectFormat)?.parents ?? [])
+        seen.add(parent);
+    }
+    return false;
   }
 
   async commit(commands: readonly RefCommand[], options: CommitOptions): Promise<readonly CommandResult[]> {
@@ -232,7 +326,7 @@ export class PushQuarantine implements Quarantine {
       // The note stays too, so that the next start finds it.
       this.#storage.log.warn('A quarantine could not be removed.', { error, path: this.#incoming?.path });
     }
-    this.#lease?.[Symbol.dispose]();
+    this.#resources.dispose();
   }
 }
 

@@ -29,8 +29,8 @@ export interface DirectoryEntry {
  * that tests can fail or crash at every single one. Errors are Node's own, with their `code`.
  */
 export interface Disk {
-  /** Creates a file that must not exist (O_EXCL). */
-  create(path: string): Promise<DiskFile>;
+  /** Creates a file that must not exist (O_EXCL); everybody may read it and its owner write, unless `mode` says otherwise. */
+  create(path: string, mode?: number): Promise<DiskFile>;
   /** Opens for appending, creating the file where needed. */
   append(path: string): Promise<DiskFile>;
   read(path: string): Promise<Buffer>;
@@ -65,8 +65,8 @@ function stampOf(stats: Stats): FileStamp {
   return { kind: kindOf(stats), inode, sizeBytes, mtimeMs, ctimeMs };
 }
 
-async function openForWriting(path: string, flags: number): Promise<DiskFile> {
-  const handle = await fs.open(path, flags, 0o644);
+async function openForWriting(path: string, flags: number, mode = 0o644): Promise<DiskFile> {
+  const handle = await fs.open(path, flags, mode);
   return {
     write: async (bytes) => {
       // FileHandle.writeFile goes on after a short write; a full disk then fails loudly.
@@ -88,7 +88,8 @@ async function sync(path: string, flags: number): Promise<void> {
 
 /** The machine's file system. */
 export const systemDisk: Disk = {
-  create: (path) => openForWriting(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL),
+  create: (path, mode) =>
+    openForWriting(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode),
   append: (path) => openForWriting(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND),
   read: (path) => fs.readFile(path),
   stamp: async (path) => stampOf(await fs.lstat(path)),
