@@ -4,7 +4,6 @@ import type {
   CommandResult,
   CommitNode,
   CommitOptions,
-  Deepen,
   PackPart,
   PackRequest,
   CertificatePolicy,
@@ -29,7 +28,7 @@ import {
   RepositoryMaintenance,
 } from './maintenance/repository-maintenance.ts';
 import { producePack } from './packs/pack-producer.ts';
-import { isReachable, shallowBoundary, shownTips } from './packs/reachability.ts';
+import { isReachable, shallowBoundary } from './packs/reachability.ts';
 import { transactionHook } from './hooks/transaction-hook.ts';
 import { hooksOf, pushSurroundings } from './push-surroundings.ts';
 import { noteLocks, recoverIncoming } from './quarantine/incoming-directory.ts';
@@ -43,7 +42,7 @@ import { readPolicy, type RepositoryMode, type RepositoryPolicy } from './reposi
 import { ShallowFile } from './shallow-file.ts';
 import type { Storage } from './storage.ts';
 import { noteBusy } from './volume/busy-note.ts';
-import { diskError } from './volume/disk.ts';
+import { diskError, forEachBounded } from './volume/disk.ts';
 import { recoverRepository } from './volume/recovery.ts';
 
 export interface DiskRepositoryOptions {
@@ -205,8 +204,10 @@ export class DiskRepository {
       existing: (oids) => objects.existing(oids),
       commitNode,
       shallows: () => this.#shallow.commits(),
-      shallowBoundary: async (wants, deepen) => await this.#shallowBoundary(wants, deepen),
-      reachable: async (oids) => await this.#isReachable(oids, upload.hiddenRefs),
+      shallowBoundary: (wants, deepen) => shallowBoundary(this.#storage, this.gitDir, wants, deepen),
+      reachable: (oids, tips) => this.#isReachable(oids, tips),
+      objectSizes: (oids) => this.#objectSizes(oids),
+      bundleList: () => this.#bundleList(),
       pack: (request, signal) => this.#pack(request, signal),
     };
   }
@@ -223,19 +224,17 @@ export class DiskRepository {
     return node !== undefined && shallows.has(node.oid) ? { ...node, parents: [] } : node;
   }
 
-  /** True when every commit of `oids` is an ancestor of some ref that is shown. */
-  async #isReachable(oids: readonly Oid[], hidden: readonly string[]): Promise<boolean> {
-    const refs = await this.refs();
+  /** True when every commit of `oids` is an ancestor of some of `tips`. */
+  async #isReachable(oids: readonly Oid[], tips: readonly Oid[]): Promise<boolean> {
     const graph = await this.#graph.current();
     if (graph !== undefined) {
-      const tips = shownTips(refs, hidden);
       const nodeOf = (oid: Oid): CommitNode | Promise<CommitNode | undefined> =>
         graph.node(oid) ?? this.#commitNode(oid, undefined);
       const { maxReachabilityCommits } = this.#storage.settings;
       const found = await reachesAll(nodeOf, tips, oids, maxReachabilityCommits);
       if (found !== undefined) return found;
     }
-    return await isReachable(this.#storage, this.gitDir, refs, hidden, oids);
+    return await isReachable(this.#storage, this.gitDir, oids, tips);
   }
 
   async #commitsOutsideGraph(max: number): Promise<number> {
@@ -261,11 +260,21 @@ export class DiskRepository {
     return producePack(this.#storage, source, request, signal);
   }
 
-  async #shallowBoundary(
-    wants: readonly Oid[],
-    deepen: Extract<Deepen, { kind: 'rev-list' }>,
-  ): Promise<readonly Oid[]> {
-    return await shallowBoundary(this.#storage, this.gitDir, await this.refs(), wants, deepen);
+  async #objectSizes(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, number>> {
+    const sizes = new Map<Oid, number>();
+    await forEachBounded(new Set(oids), 32, async (oid) => {
+      const header = await this.#options.objects.header(oid);
+      if (header !== undefined) sizes.set(oid, header.sizeBytes);
+    });
+    return sizes;
+  }
+
+  /** As the config says it (git-config(1), `bundle.*`). */
+  async #bundleList(): Promise<readonly (readonly [key: string, value: string])[]> {
+    const { entries } = await this.#config.values();
+    return entries.flatMap(([key, value = '']) =>
+      key.startsWith('bundle.') && value !== '' ? [[key, value] as const] : [],
+    );
   }
 
   /** The view of git-receive-pack for one pusher, with the policy as it is now. */

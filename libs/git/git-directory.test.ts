@@ -49,7 +49,7 @@ test('what is no repository is not taken for one', async () => {
 
 test('formats that are not understood are refused', () => {
   const values = (entries: Readonly<Record<string, string>>): ConfigValues =>
-    new ConfigValues(new Map(Object.entries(entries).map(([key, value]) => [key, [value]])));
+    new ConfigValues(Object.entries(entries));
   assert.equal(objectFormatOf(values({})), 'sha1');
   const version1 = { 'core.repositoryformatversion': '1' };
   assert.equal(objectFormatOf(values({ ...version1, 'extensions.objectformat': 'sha256' })), 'sha256');

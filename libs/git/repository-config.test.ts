@@ -62,15 +62,13 @@ test('truth values and numbers are read as git reads them', () => {
   for (const text of ['true', 'YES', 'on', '1', '7']) assert.equal(asBool(text), true, text);
   for (const text of ['false', 'No', 'off', '0', '']) assert.equal(asBool(text), false, text);
   for (const text of ['warn', 'refuse', undefined]) assert.equal(asBool(text), undefined, text);
-  const values = new ConfigValues(
-    new Map([
-      ['a.k', ['2k']],
-      ['a.m', [' 3M ']],
-      ['a.g', ['1g']],
-      ['a.n', ['12']],
-      ['a.x', ['-1']],
-    ]),
-  );
+  const values = new ConfigValues([
+    ['a.k', '2k'],
+    ['a.m', ' 3M '],
+    ['a.g', '1g'],
+    ['a.n', '12'],
+    ['a.x', '-1'],
+  ]);
   assert.deepEqual(
     ['a.k', 'a.m', 'a.g', 'a.n', 'a.x', 'a.none'].map((key) => values.integer(key)),
     [2048, 3 << 20, 1 << 30, 12, undefined, undefined],
@@ -78,15 +76,14 @@ test('truth values and numbers are read as git reads them', () => {
 });
 
 test('what the environment set is no part of the list', () => {
-  const { values, origins } = parseConfigList(
+  const { entries, origins } = parseConfigList(
     'file:/r/config\0core.bare\ntrue\0command line:\0core.bare\nfalse\0file:/r/config\0a.flag\0',
+    '/r/HEAD',
   );
-  assert.deepEqual(
-    [...values],
-    [
-      ['core.bare', ['true']],
-      ['a.flag', ['true']],
-    ],
-  );
+  assert.deepEqual(entries, [
+    ['core.bare', 'true'],
+    ['a.flag', undefined],
+  ]);
+  assert.equal(new ConfigValues(entries).last('a.flag'), 'true');
   assert.deepEqual([...origins], ['/r/config']);
 });

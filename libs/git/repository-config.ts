@@ -4,12 +4,22 @@ import type { Storage } from './storage.ts';
 import { unlessMissing } from './volume/disk.ts';
 import { areUnchanged, type SeenPath } from './volume/seen-file.ts';
 
+/** One line of a config: section and name of the key in lower case; a key without a value has undefined, which means true. */
+export type ConfigEntry = readonly [key: string, value: string | undefined];
+
 /** The values of a repository's own Git config, by key such as `receive.denyDeletes`. */
 export class ConfigValues {
-  readonly #values: ReadonlyMap<string, readonly string[]>;
+  /** Every line in the order of the files, for keys of which the last one that speaks decides. */
+  readonly entries: readonly ConfigEntry[];
+  readonly #values = new Map<string, string[]>();
 
-  constructor(values: ReadonlyMap<string, readonly string[]>) {
-    this.#values = values;
+  constructor(entries: readonly ConfigEntry[]) {
+    this.entries = entries;
+    for (const [key, value = 'true'] of entries) {
+      const values = this.#values.get(key);
+      if (values === undefined) this.#values.set(key, [value]);
+      else values.push(value);
+    }
   }
 
   /** Every value of a key, in the order of the files. */
@@ -82,7 +92,7 @@ export class RepositoryConfig {
     for (const path of new Set([`${this.#gitDir}/config`, ...listed.origins])) {
       files.push({ path, seen: { stamp: await unlessMissing(disk.stamp(path)), readAtMs } });
     }
-    this.#remembered = { values: new ConfigValues(listed.values), files };
+    this.#remembered = { values: new ConfigValues(listed.entries), files };
     return this.#remembered.values;
   }
 
@@ -97,16 +107,22 @@ export class RepositoryConfig {
         metadata: { stderr: result.stderr.slice(-500) },
       });
     }
-    return parseConfigList(result.stdout.toString());
+    return parseConfigList(result.stdout.toString(), `${this.#gitDir}/HEAD`);
   }
 }
 
-/** Understands `git config --list --null --show-origin`; what came from the command line or environment is left out. */
-export function parseConfigList(text: string): {
-  readonly values: Map<string, string[]>;
-  readonly origins: Set<string>;
+/**
+ * Understands `git config --list --null --show-origin`; what came from the command line or environment is left out.
+ * `origins` are the files that the answer depends on; `headFile` is one where an include asks for a branch.
+ */
+export function parseConfigList(
+  text: string,
+  headFile: string,
+): {
+  readonly entries: readonly ConfigEntry[];
+  readonly origins: ReadonlySet<string>;
 } {
-  const values = new Map<string, string[]>();
+  const entries: ConfigEntry[] = [];
   const origins = new Set<string>();
   const fields = text.split('\0');
   for (let index = 0; index + 1 < fields.length; index += 2) {
@@ -116,11 +132,14 @@ export function parseConfigList(text: string): {
     origins.add(file);
     const entry = fields[index + 1] ?? '';
     const end = entry.indexOf('\n');
-    // A key without a value means true.
-    const [key, value] = end === -1 ? [entry, 'true'] : [entry.slice(0, end), entry.slice(end + 1)];
-    values.set(key, [...(values.get(key) ?? []), value]);
+    const [key, value] = end === -1 ? [entry] : [entry.slice(0, end), entry.slice(end + 1)];
+    if (key === undefined) continue;
+    entries.push([key, value]);
     // An included file that says nothing now, or is not there, may say something later.
-    if (/^include(?:if\..*)?\.path$/.test(key)) origins.add(resolve(dirname(file), value));
+    if (value !== undefined && /^include(?:if\..*)?\.path$/s.test(key))
+      origins.add(resolve(dirname(file), value));
+    // Which file that condition includes depends on the branch that HEAD names.
+    if (key.startsWith('includeif.onbranch:')) origins.add(headFile);
   }
-  return { values, origins };
+  return { entries, origins };
 }

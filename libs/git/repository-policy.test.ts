@@ -10,11 +10,11 @@ function policyOf(
   values: Readonly<Record<string, string | readonly string[]>>,
   mode: RepositoryMode,
 ): RepositoryPolicy {
-  const entries = Object.entries(values).map(
-    ([key, value]) => [key, typeof value === 'string' ? [value] : value] as const,
+  const entries = Object.entries(values).flatMap(([key, value]) =>
+    (typeof value === 'string' ? [value] : value).map((one) => [key, one] as const),
   );
   const rules = { mode, settings, maxCommands: 10, repository: 'here' };
-  return readPolicy(new ConfigValues(new Map(entries)), rules);
+  return readPolicy(new ConfigValues(entries), rules);
 }
 
 test('without configuration our repositories allow what a hosting service does, others what git does', () => {
@@ -58,8 +58,8 @@ test('the config decides about deletions, rewinds, hidden refs and sizes', () =>
       'receive.denydeletecurrent': 'warn',
       'receive.advertiseatomic': 'false',
       'receive.maxinputsize': '1m',
-      'receive.hiderefs': 'refs/r',
       'transfer.hiderefs': ['refs/t', '!refs/t/x'],
+      'receive.hiderefs': 'refs/r',
       'uploadpack.hiderefs': 'refs/u',
       'uploadpack.allowfilter': 'true',
     },

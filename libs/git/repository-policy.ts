@@ -1,8 +1,10 @@
 import type { Settings } from '#base';
 import type { CertificatePolicy, DenyAction, ReceivePackPolicy, UploadPackPolicy } from '#wire';
 import type { PackChecks } from './quarantine/index-pack.ts';
+import { namespacedPatterns } from './refs/namespace.ts';
 import type { ReflogPolicy } from './refs/reflog.ts';
 import { asBool, type ConfigValues } from './repository-config.ts';
+import { hiddenPatterns, readUploadPolicy } from './upload-policy.ts';
 
 /** Whether the repository is ours alone, or a directory that other programs use as well. */
 export type RepositoryMode = 'owned' | 'shared';
@@ -31,6 +33,8 @@ export interface PolicyRules {
   readonly settings: Settings['git'];
   /** Ref updates in one push. */
   readonly maxCommands: number;
+  /** What the names of the refs that are served begin with on disk; empty when absent. */
+  readonly namespace?: string;
   /** What identifies the repository in nonces. */
   readonly repository: string;
   /** For repositories whose config says nothing of signed pushes. */
@@ -39,21 +43,13 @@ export interface PolicyRules {
 
 /** Reads the policy out of the config. Our own repositories allow what a hosting service does; others have git's defaults. */
 export function readPolicy(config: ConfigValues, rules: PolicyRules): RepositoryPolicy {
-  const { mode, settings, maxCommands } = rules;
+  const { mode, settings, maxCommands, namespace = '' } = rules;
   const certificates = certificatePolicy(config, rules);
   const owned = mode === 'owned';
   const bare = config.bool('core.bare', true);
   const sharedRepository = config.last('core.sharedRepository') ?? '';
   return {
-    upload: {
-      allowFilter: config.bool('uploadpack.allowFilter', owned),
-      allowTipSha1InWant: config.bool('uploadpack.allowTipSHA1InWant', owned),
-      allowReachableSha1InWant: config.bool('uploadpack.allowReachableSHA1InWant', owned),
-      allowAnySha1InWant: config.bool('uploadpack.allowAnySHA1InWant', owned),
-      allowRefInWant: config.bool('uploadpack.allowRefInWant', owned),
-      allowSidebandAll: config.bool('uploadpack.allowSidebandAll', false),
-      hiddenRefs: [...config.all('transfer.hideRefs'), ...config.all('uploadpack.hideRefs')],
-    },
+    upload: readUploadPolicy(config, owned, namespace),
     receive: {
       denyNonFastForwards: config.bool('receive.denyNonFastForwards', false),
       denyDeletes: config.bool('receive.denyDeletes', false),
@@ -64,7 +60,7 @@ export function readPolicy(config: ConfigValues, rules: PolicyRules): Repository
       advertiseSessionId: config.bool('transfer.advertiseSID', false),
       shallowUpdate: config.bool('receive.shallowUpdate', false),
       procReceiveRefs: config.all('receive.procReceiveRefs'),
-      hiddenRefs: [...config.all('transfer.hideRefs'), ...config.all('receive.hideRefs')],
+      hiddenRefs: namespacedPatterns(hiddenPatterns(config, 'receive'), namespace),
       maxPackBytes: Math.min(
         config.integer('receive.maxInputSize') || settings.maxPackBytes,
         settings.maxPackBytes,

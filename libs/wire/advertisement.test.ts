@@ -213,7 +213,7 @@ test('the refs of a snapshot are encoded once, whatever the capabilities', () =>
   const { uploadPolicy: policy } = new MemoryRepository();
   for (const agent of ['a', 'b', 'a']) {
     const shared = { snapshot: counting, policy, objectFormat: 'sha1', shallows: [] } as const;
-    uploadPackAdvertisement({ ...shared, agent, version: 0, stateless: agent === 'a' });
+    uploadPackAdvertisement({ ...shared, agent, sessionId: 's', version: 0, stateless: agent === 'a' });
   }
   assert.equal(reads, 1);
 });

@@ -55,7 +55,8 @@ function* withPeeled(refs: Iterable<Ref>): Generator<Line> {
 function* uploadPackLines(snapshot: RefSnapshot, policy: UploadPackPolicy): Generator<Line> {
   const hidden = hiddenRefs(policy.hiddenRefs);
   const { oid } = snapshot.head;
-  if (oid !== undefined && !hidden.hides('HEAD')) yield { oid, name: 'HEAD' };
+  if (oid !== undefined && !hidden.hides('HEAD'))
+    yield* withPeeled([{ ...snapshot.head, oid, name: 'HEAD' }]);
   yield* withPeeled(visibleRefs(snapshot, hidden));
 }
 
@@ -78,6 +79,7 @@ export interface UploadPackAdvertisement {
   readonly policy: UploadPackPolicy;
   readonly objectFormat: ObjectFormat;
   readonly agent: string;
+  readonly sessionId: string;
   readonly version: 0 | 1;
   readonly stateless: boolean;
   readonly shallows: Iterable<Oid>;
@@ -99,8 +101,10 @@ export function protocolV2Advertisement(
   policy: UploadPackPolicy,
   objectFormat: ObjectFormat,
   agent: string,
+  sessionId: string,
 ): Uint8Array {
-  const lines = protocolV2Capabilities(policy, objectFormat, agent).map((line) => pktText(`${line}\n`));
+  const capabilities = protocolV2Capabilities(policy, objectFormat, agent, sessionId);
+  const lines = capabilities.map((line) => pktText(`${line}\n`));
   return Buffer.from(`${pktText('version 2\n')}${lines.join('')}0000`);
 }
 

@@ -20,6 +20,7 @@ export interface UploadPackCapabilityInput {
   readonly policy: UploadPackPolicy;
   readonly objectFormat: ObjectFormat;
   readonly agent: string;
+  readonly sessionId: string;
   readonly stateless: boolean;
   /** The branch HEAD names, when HEAD is advertised. */
   readonly headTarget: string | undefined;
@@ -37,6 +38,7 @@ export function uploadPackCapabilities(input: UploadPackCapabilityInput): string
     ...(input.stateless ? ['no-done'] : []),
     ...(input.headTarget === undefined ? [] : [`symref=HEAD:${input.headTarget}`]),
     ...(policy.allowFilter ? ['filter'] : []),
+    ...(policy.advertiseSessionId === true ? [`session-id=${input.sessionId}`] : []),
     `object-format=${input.objectFormat}`,
     `agent=${input.agent}`,
   ].join(' ');
@@ -47,6 +49,7 @@ export function protocolV2Capabilities(
   policy: UploadPackPolicy,
   objectFormat: ObjectFormat,
   agent: string,
+  sessionId: string,
 ): readonly string[] {
   const fetchFeatures = [
     'shallow',
@@ -54,13 +57,20 @@ export function protocolV2Capabilities(
     ...(policy.allowFilter ? ['filter'] : []),
     ...(policy.allowRefInWant === true ? ['ref-in-want'] : []),
     ...(policy.allowSidebandAll === true ? ['sideband-all'] : []),
+    ...(policy.allowPackfileUris === true ? ['packfile-uris'] : []),
   ];
   return [
     `agent=${agent}`,
-    'ls-refs=unborn',
+    (policy.unborn ?? 'advertise') === 'advertise' ? 'ls-refs=unborn' : 'ls-refs',
     `fetch=${fetchFeatures.join(' ')}`,
     'server-option',
     `object-format=${objectFormat}`,
+    ...(policy.advertiseSessionId === true ? [`session-id=${sessionId}`] : []),
+    ...(policy.advertiseObjectInfo === true ? ['object-info=size'] : []),
+    ...(policy.advertiseBundleUris === true ? ['bundle-uri'] : []),
+    ...(policy.promisorAdvertisement === undefined
+      ? []
+      : [`promisor-remote=${policy.promisorAdvertisement}`]),
   ];
 }
 

@@ -19,8 +19,8 @@ const toldCodes: readonly ErrorCode[] = [
 
 /**
  * Runs one service of the protocol. What the client caused, or can do something about, is told to
- * it and ends the conversation cleanly; anything else is told in general words and thrown on for
- * the door to log, as is what can no longer be told. A client that is gone ends it with `cancelled`.
+ * it and ends the conversation cleanly. What is broken here is told as well and thrown on for the
+ * door to log; anything else is told in general words and thrown on, as is what can no longer be told. A client that is gone ends it with `cancelled`.
  */
 export async function conduct(
   conversation: Conversation,
@@ -33,6 +33,10 @@ export async function conduct(
     await writer.send();
   } catch (error) {
     if (conversation.signal.aborted || hasCode(error, 'cancelled')) throw error;
+    if (hasCode(error, 'data_loss')) {
+      await writer.fail(error.message).catch(() => undefined);
+      throw error;
+    }
     if (hasCode(error, ...toldCodes)) {
       options.log.info('git request refused', { error });
       if (await writer.fail(error.message)) return;

@@ -1,7 +1,7 @@
 import { isOid, type ObjectFormat, type Oid, PackhorseError, type Settings } from '#base';
 import { parseFilterSpec } from './filter-spec.ts';
-import type { Deepen, UploadPackPolicy } from './repository.ts';
-import type { ShallowRequest } from './shallow.ts';
+import type { UploadPackPolicy } from './repository.ts';
+import { infiniteDepth, type RequestedDeepen, type ShallowRequest } from './shallow.ts';
 
 /** The limits and rules that the lines of a fetch are read under. */
 export interface FetchRules {
@@ -47,12 +47,12 @@ export class FetchArguments {
   }
 
   want(text: string): void {
-    this.#wants.add(this.#oid(text, 'want'));
+    this.#wants.add(this.#oid(text, `protocol error, expected to get oid, not 'want ${text}'`));
     this.#limit(this.#wants.size, this.#rules.settings.maxWants, 'The fetch wants too many objects.');
   }
 
   have(text: string): void {
-    this.#haves.add(this.#oid(text, 'have'));
+    this.#haves.add(this.#oid(text, `expected SHA1 object, got '${text}'`));
     this.#limit(this.#haves.size, this.#rules.settings.maxHaves, 'The fetch names too many objects as had.');
   }
 
@@ -62,7 +62,7 @@ export class FetchArguments {
     const value = line.slice(space + 1);
     switch (space < 0 ? line : line.slice(0, space)) {
       case 'shallow':
-        this.#shallows.add(this.#oid(value, 'shallow'));
+        this.#shallows.add(this.#oid(value, `invalid shallow line: ${line}`));
         this.#limit(
           this.#shallows.size,
           this.#rules.settings.maxHaves,
@@ -70,18 +70,23 @@ export class FetchArguments {
         );
         return true;
       case 'deepen':
-        this.#depth = positive(value, line);
-        return true;
+        this.#depth = Math.min(wholeNumber(value) ?? 0, infiniteDepth);
+        if (this.#depth > 0) return true;
+        throw new PackhorseError('invalid_argument', `Invalid deepen: ${line}`);
       case 'deepen-since':
-        this.#sinceSeconds = positive(value, line);
-        return true;
+        this.#sinceSeconds = wholeNumber(value);
+        if (this.#sinceSeconds !== undefined) return true;
+        throw new PackhorseError('invalid_argument', `Invalid deepen-since: ${line}`);
       case 'deepen-not':
         this.#notRefs.add(value);
         this.#limit(this.#notRefs.size, this.#rules.settings.maxHaves, 'The fetch excludes too many refs.');
         return true;
       case 'filter':
         if (!this.#rules.policy.allowFilter) return false;
-        this.#filter = parseFilterSpec(value);
+        if (this.#filter !== undefined) {
+          throw new PackhorseError('invalid_argument', 'multiple filter-specs cannot be combined');
+        }
+        this.#filter = parseFilterSpec(value, this.#rules.policy.filterRules);
         return true;
       default:
         return false;
@@ -93,26 +98,27 @@ export class FetchArguments {
     return { clientShallows: [...this.#shallows], deepen: this.#deepen() };
   }
 
-  #deepen(): Deepen | undefined {
+  #deepen(): RequestedDeepen | undefined {
     const byRevList = this.#sinceSeconds !== undefined || this.#notRefs.size > 0;
     if (this.#depth !== undefined && byRevList) {
       throw new PackhorseError(
         'invalid_argument',
-        'upload-pack: deepen and deepen-since (or deepen-not) cannot be used together',
+        'git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together',
       );
     }
     if (this.#depth !== undefined) return { kind: 'depth', depth: this.#depth, relative: this.#isRelative };
     if (!byRevList) return undefined;
-    const since = this.#sinceSeconds === undefined ? {} : { sinceSeconds: this.#sinceSeconds };
+    // Zero is no bound, as in Git.
+    const since =
+      this.#sinceSeconds === undefined || this.#sinceSeconds === 0
+        ? {}
+        : { sinceSeconds: this.#sinceSeconds };
     return { kind: 'rev-list', ...since, notRefs: [...this.#notRefs] };
   }
 
-  #oid(text: string, what: string): Oid {
+  #oid(text: string, complaint: string): Oid {
     if (isOid(text, this.#rules.objectFormat)) return text;
-    throw new PackhorseError(
-      'invalid_argument',
-      `upload-pack: protocol error, expected to get oid, not '${what} ${text}'`,
-    );
+    throw new PackhorseError('invalid_argument', `git upload-pack: ${complaint}`);
   }
 
   #limit(count: number, limit: number, message: string): void {
@@ -120,8 +126,8 @@ export class FetchArguments {
   }
 }
 
-function positive(text: string, line: string): number {
-  const value = /^\d{1,15}$/.test(text) ? Number(text) : 0;
-  if (value > 0) return value;
-  throw new PackhorseError('invalid_argument', `Invalid ${line}`);
+/** A number as C reads it: octal and hexadecimal, too. */
+function wholeNumber(text: string): number | undefined {
+  if (/^0[0-7]{1,15}$/.test(text)) return Number.parseInt(text, 8);
+  return /^(?:\d{1,15}|0x[0-9a-f]{1,12})$/i.test(text) ? Number(text) : undefined;
 }

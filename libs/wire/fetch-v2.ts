@@ -20,6 +20,8 @@ export interface FetchRequest extends PackOptions {
   readonly waitForDone: boolean;
   readonly sidebandAll: boolean;
   readonly shallow: ShallowRequest;
+  /** Schemes of `packfile-uris`; empty without `sideband-all`, which they need. */
+  readonly uriProtocols: readonly string[];
 }
 
 const flagNames: ReadonlySet<string> = new Set([
@@ -36,15 +38,23 @@ export function parseFetch(lines: readonly string[], rules: FetchRules): FetchRe
   const shared = new FetchArguments(rules);
   const flags = new Set<string>();
   const wantRefs = new Set<string>();
+  let uriProtocols: readonly string[] | undefined;
   for (const line of lines) {
     if (line.startsWith('want ')) shared.want(line.slice(5));
     else if (line.startsWith('have ')) shared.have(line.slice(5));
     else if (flagNames.has(line)) flags.add(line);
     else if (line === 'sideband-all' && rules.policy.allowSidebandAll === true) flags.add(line);
     else if (line === 'deepen-relative') shared.deepenRelatively();
-    else if (line.startsWith('want-ref ') && rules.policy.allowRefInWant === true)
-      wantRefs.add(line.slice(9));
-    else if (!shared.take(line)) throw new PackhorseError('invalid_argument', `unexpected line: '${line}'`);
+    else if (line.startsWith('want-ref ') && rules.policy.allowRefInWant === true) {
+      const name = line.slice(9);
+      if (wantRefs.has(name)) throw new PackhorseError('invalid_argument', `duplicate want-ref ${name}`);
+      wantRefs.add(name);
+    } else if (line.startsWith('packfile-uris ') && rules.policy.allowPackfileUris === true) {
+      if (uriProtocols !== undefined) {
+        throw new PackhorseError('invalid_argument', 'multiple packfile-uris lines forbidden');
+      }
+      uriProtocols = line.slice(14).split(',');
+    } else if (!shared.take(line)) throw new PackhorseError('invalid_argument', `unexpected line: '${line}'`);
   }
   return {
     wants: shared.wants,
@@ -59,6 +69,7 @@ export function parseFetch(lines: readonly string[], rules: FetchRules): FetchRe
     progress: !flags.has('no-progress'),
     shallow: shared.shallowRequest(),
     filter: shared.filter,
+    uriProtocols: flags.has('sideband-all') ? (uriProtocols ?? []) : [],
   };
 }
 
@@ -93,8 +104,10 @@ export async function serveFetch(
     for (const [name, oid] of wantedRefs) await writer.line(`${oid} ${name}\n`);
     await writer.delim();
   }
-  await writer.line('packfile\n');
-  writer.useSideband('side-band-64k');
+  if (request.uriProtocols.length === 0) {
+    await writer.line('packfile\n');
+    writer.useSideband('side-band-64k');
+  }
   const packRequest = packRequestOf(wants, negotiation.common, plan, request);
   await streamPack(repository, packRequest, conversation, writer, options);
 }

@@ -1,4 +1,5 @@
 import { PackhorseError } from '#base';
+import type { FilterRules } from './repository.ts';
 
 /**
  * Object filters of partial clones (git-rev-list, `--filter`). A spec is checked and written in one
@@ -16,72 +17,110 @@ const maxLimit = 2n ** 64n - 1n;
 // oxlint-disable-next-line no-control-regex
 const reserved = /[\u0000-\u0020~`!@#$^&*()[\]{}\\;'",<>?]/;
 
+/** One filter of a spec, by its name in the config. */
+interface Filter {
+  readonly name: string;
+  readonly treeDepth?: bigint;
+}
+
+/** What was found in a spec, the outermost filter first. */
+type Found = Filter[];
+
 function invalid(message: string): PackhorseError {
   return new PackhorseError('invalid_argument', message);
 }
 
-function parseMagnitude(text: string, spec: string): string {
+function parseMagnitude(text: string): bigint | undefined {
   const match = /^(\d{1,20})([kmg]?)$/i.exec(text);
-  const value = match === null ? -1n : BigInt(match[1] ?? '') * (units[match[2]?.toLowerCase() ?? ''] ?? 0n);
-  if (value < 0n || value > maxLimit) throw invalid(`invalid filter-spec '${spec}'`);
-  return value.toString();
+  if (match === null) return undefined;
+  const value = BigInt(match[1] ?? '') * (units[match[2]?.toLowerCase() ?? ''] ?? 0n);
+  return value > maxLimit ? undefined : value;
 }
 
-/** What is still allowed of a spec that is being parsed. */
-interface Allowance {
-  filters: number;
+/** Escapes what Git wants to have escaped, which is more than a URI needs. */
+function escaped(spec: string): string {
+  return encodeURIComponent(spec).replace(/[!'()*~]/g, (one) => `%${one.charCodeAt(0).toString(16)}`);
 }
 
-function parseCombined(list: string, depth: number, allowance: Allowance): string {
+function parseCombined(list: string, depth: number, found: Found): string {
   if (depth >= maxNesting) throw invalid('filter-spec is nested too deeply');
   const parts = list.split('+').map((part) => {
-    if (reserved.test(part)) throw invalid(`must escape char in sub-filter-spec: '${part}'`);
+    const bare = reserved.exec(part)?.[0];
+    if (bare !== undefined) throw invalid(`must escape char in sub-filter-spec: '${bare}'`);
     let decoded: string;
     try {
       decoded = decodeURIComponent(part);
     } catch (cause) {
       throw new PackhorseError('invalid_argument', `invalid filter-spec '${part}'`, { cause });
     }
-    return encodeURIComponent(parse(decoded, depth + 1, allowance));
+    return escaped(parse(decoded, depth + 1, found));
   });
   return `combine:${parts.join('+')}`;
 }
 
-function parse(spec: string, depth: number, allowance: Allowance): string {
-  allowance.filters -= 1;
-  if (allowance.filters < 0) throw invalid('filter-spec combines too many filters');
+function parse(spec: string, depth: number, found: Found): string {
+  if (found.length >= maxFilters) throw invalid('filter-spec combines too many filters');
   const colon = spec.indexOf(':');
   const kind = colon < 0 ? spec : spec.slice(0, colon);
   const value = spec.slice(colon + 1);
   switch (kind) {
     case 'blob':
-      if (value === 'none') return spec;
-      if (value.startsWith('limit=')) return `blob:limit=${parseMagnitude(value.slice(6), spec)}`;
-      break;
-    case 'tree':
-      if (/^\d{1,18}$/.test(value)) return `tree:${BigInt(value)}`;
-      throw invalid("expected 'tree:<depth>'");
-    case 'sparse':
-      if (value.startsWith('path=')) throw invalid('sparse:path filters support has been dropped');
-      if (value.startsWith('oid=') && value.length > 4) return spec;
-      break;
-    case 'object':
-      if (value.startsWith('type=') && objectTypes.has(value.slice(5))) return spec;
-      if (value.startsWith('type=')) {
-        throw invalid(`'${value.slice(5)}' for 'object:type=<type>' is not a valid object type`);
+      if (value === 'none') {
+        found.push({ name: 'blob:none' });
+        return spec;
+      }
+      if (value.startsWith('limit=')) {
+        const limit = parseMagnitude(value.slice(6));
+        if (limit === undefined) break;
+        found.push({ name: 'blob:limit' });
+        return `blob:limit=${limit}`;
       }
       break;
+    case 'tree': {
+      const treeDepth = parseMagnitude(value);
+      if (treeDepth === undefined) throw invalid("expected 'tree:<depth>'");
+      found.push({ name: 'tree', treeDepth });
+      return `tree:${treeDepth}`;
+    }
+    case 'sparse':
+      if (value.startsWith('path=')) throw invalid('sparse:path filters support has been dropped');
+      if (!value.startsWith('oid=') || value.length <= 4) break;
+      found.push({ name: 'sparse:oid' });
+      return spec;
+    case 'object':
+      if (!value.startsWith('type=')) break;
+      if (!objectTypes.has(value.slice(5))) {
+        throw invalid(`'${value.slice(5)}' for 'object:type=<type>' is not a valid object type`);
+      }
+      found.push({ name: 'object:type' });
+      return spec;
     case 'combine':
-      if (colon >= 0 && value !== '') return parseCombined(value, depth, allowance);
-      throw invalid('expected something after combine:');
+      if (colon < 0 || value === '') throw invalid('expected something after combine:');
+      found.push({ name: 'combine' });
+      return parseCombined(value, depth, found);
     default:
       break;
   }
   throw invalid(`invalid filter-spec '${spec}'`);
 }
 
-/** Checks `spec` and returns its canonical form. Throws `invalid_argument`. */
-export function parseFilterSpec(spec: string): string {
+/** Throws `permission_denied`, in Git's words, for a filter that the config does not allow. */
+function requireAllowed({ name, treeDepth = 0n }: Filter, rules: FilterRules): void {
+  if (!(rules.allowed.get(name) ?? rules.byDefault)) {
+    throw new PackhorseError('permission_denied', `filter '${name}' not supported`);
+  }
+  if (rules.maxTreeDepth === undefined || treeDepth <= BigInt(rules.maxTreeDepth)) return;
+  throw new PackhorseError(
+    'permission_denied',
+    `tree filter allows max depth ${rules.maxTreeDepth}, but got ${treeDepth}`,
+  );
+}
+
+/** Checks `spec` and returns its canonical form. Throws `invalid_argument`, or `permission_denied` where `rules` forbid it. */
+export function parseFilterSpec(spec: string, rules?: FilterRules): string {
   if (/[\0\n]/.test(spec)) throw invalid('invalid filter-spec');
-  return parse(spec, 0, { filters: maxFilters });
+  const found: Found = [];
+  const canonical = parse(spec, 0, found);
+  if (rules !== undefined) for (const filter of found) requireAllowed(filter, rules);
+  return canonical;
 }

@@ -1,3 +1,4 @@
+import type { Oid } from '#base';
 import type { Ref, RefSnapshot } from './repository.ts';
 
 /** Which refs are not shown (git-config, `transfer.hideRefs`). */
@@ -16,6 +17,7 @@ interface Rule {
 
 function parseRule(pattern: string): Rule {
   const hide = !pattern.startsWith('!');
+  // `^` asks for whole names instead of those inside a namespace, which here are the same.
   const bare = (hide ? pattern : pattern.slice(1)).replace(/^\^/, '');
   return { prefix: bare.replace(/\/+$/, ''), hide };
 }
@@ -27,7 +29,9 @@ function parseRule(pattern: string): Rule {
 export function hiddenRefs(patterns: readonly string[]): HiddenRefs {
   const rules = patterns.map(parseRule).toReversed();
   const matches = (name: string, { prefix }: Rule): boolean =>
-    name.startsWith(prefix) && (name.length === prefix.length || name[prefix.length] === '/');
+    prefix !== '' &&
+    name.startsWith(prefix) &&
+    (name.length === prefix.length || name[prefix.length] === '/');
   return {
     key: patterns.join('\n'),
     isEmpty: rules.length === 0,
@@ -40,18 +44,20 @@ export function visibleRefs(snapshot: RefSnapshot, hidden: HiddenRefs): readonly
   return hidden.isEmpty ? snapshot.refs : snapshot.refs.filter((ref) => !hidden.hides(ref.name));
 }
 
-const visibleOids = new WeakMap<RefSnapshot, Map<string, ReadonlySet<string>>>();
+const tips = new WeakMap<RefSnapshot, Map<string, ReadonlySet<Oid>>>();
 
-/** True when HEAD or a ref that is shown names `oid` or peels to it. */
-export function isAdvertised(snapshot: RefSnapshot, hidden: HiddenRefs, oid: string): boolean {
-  if (!snapshot.namesObject(oid)) return false;
-  if (hidden.isEmpty) return true;
-  let byRule = visibleOids.get(snapshot);
-  if (byRule === undefined) visibleOids.set(snapshot, (byRule = new Map()));
+/** What HEAD and the refs that are shown name and peel to. */
+export function visibleTips(snapshot: RefSnapshot, hidden: HiddenRefs): ReadonlySet<Oid> {
+  let byRule = tips.get(snapshot);
+  if (byRule === undefined) tips.set(snapshot, (byRule = new Map()));
   let oids = byRule.get(hidden.key);
   if (oids === undefined) {
-    oids = new Set(visibleRefs(snapshot, hidden).flatMap((ref) => [ref.oid, ref.peeled ?? ref.oid]));
+    const head = snapshot.head.oid === undefined || hidden.hides('HEAD') ? [] : [snapshot.head.oid];
+    oids = new Set([
+      ...head,
+      ...visibleRefs(snapshot, hidden).flatMap((ref) => [ref.oid, ref.peeled ?? ref.oid]),
+    ]);
     byRule.set(hidden.key, oids);
   }
-  return oids.has(oid) || (snapshot.head.oid === oid && !hidden.hides('HEAD'));
+  return oids;
 }

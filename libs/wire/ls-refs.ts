@@ -1,7 +1,7 @@
 import { PackhorseError } from '#base';
 import { type HiddenRefs, hiddenRefs } from './hidden-refs.ts';
 import { pktText } from './pkt-line.ts';
-import type { Ref, RefSnapshot } from './repository.ts';
+import type { Ref, RefSnapshot, UploadPackPolicy } from './repository.ts';
 
 /** A v2 `ls-refs` request (gitprotocol-v2, "ls-refs"). */
 export interface LsRefsRequest {
@@ -17,8 +17,15 @@ const maxRememberedPrefixes = 8;
 /** Refs whose lines are put together before they are handed on. */
 const refsPerChunk = 1_024;
 
-/** Parses the argument lines. With more than `maxPrefixes` prefixes all refs are listed, as in Git. */
-export function parseLsRefs(lines: readonly string[], maxPrefixes: number): LsRefsRequest {
+/**
+ * Parses the argument lines. With more than `maxPrefixes` prefixes all refs are listed, as in Git,
+ * and an `unborn` that the config says to ignore is ignored.
+ */
+export function parseLsRefs(
+  lines: readonly string[],
+  maxPrefixes: number,
+  unborn: UploadPackPolicy['unborn'] = 'advertise',
+): LsRefsRequest {
   const prefixes: string[] = [];
   const flags = new Set<string>();
   for (const line of lines) {
@@ -30,7 +37,7 @@ export function parseLsRefs(lines: readonly string[], maxPrefixes: number): LsRe
   return {
     peel: flags.has('peel'),
     symrefs: flags.has('symrefs'),
-    unborn: flags.has('unborn'),
+    unborn: flags.has('unborn') && unborn !== 'ignore',
     prefixes: listsAll ? undefined : disjoint(prefixes),
   };
 }

@@ -13,6 +13,9 @@ export interface PackOptions {
   readonly includeTag: boolean;
   readonly progress: boolean;
   readonly filter: string | undefined;
+  /** See `PackRequest`. */
+  readonly allowMissingPromised?: boolean;
+  readonly uriProtocols?: readonly string[];
 }
 
 /** Everything that decides the bytes of the pack, in one value. */
@@ -20,10 +23,14 @@ export function packRequestOf(
   wants: readonly Oid[],
   haves: readonly Oid[],
   plan: ShallowPlan,
-  { thinPack, ofsDelta, includeTag, progress, filter }: PackOptions,
+  { thinPack, ofsDelta, includeTag, progress, filter, allowMissingPromised, uriProtocols }: PackOptions,
 ): PackRequest {
   const { clientShallows, newShallows, unshallows } = plan;
-  const optional = filter === undefined ? {} : { filter };
+  const optional = {
+    ...(filter === undefined ? {} : { filter }),
+    ...(allowMissingPromised === true ? { allowMissingPromised } : {}),
+    ...(uriProtocols === undefined || uriProtocols.length === 0 ? {} : { uriProtocols }),
+  };
   const shallow = { clientShallows, newShallows, unshallows };
   return { wants, haves, ...shallow, thinPack, ofsDelta, includeTag, progress, ...optional };
 }
@@ -40,11 +47,41 @@ export async function streamPack(
   options: WireOptions,
 ): Promise<void> {
   await writer.send();
-  using silence = new KeepAlive(writer, options.clock, options.settings.keepAliveMs);
+  const keepAliveMs = repository.uploadPolicy.keepAliveMs ?? options.settings.keepAliveMs;
+  using silence = new KeepAlive(writer, options.clock, keepAliveMs);
+  let sections = request.uriProtocols === undefined ? undefined : new UriSections(writer);
   for await (const part of repository.pack(request, conversation.signal)) {
-    if (part.kind === 'data') await writer.data(part.bytes);
-    else await writer.progress(part.bytes);
+    if (part.kind === 'packfile-uri') await sections?.uri(part.bytes);
+    else if (part.kind === 'progress') await writer.progress(part.bytes);
+    else {
+      await sections?.packfile();
+      sections = undefined;
+      await writer.data(part.bytes);
+    }
     silence.touch();
   }
   if (writer.hasSideband) await writer.flush();
+}
+
+/** The heads of the sections `packfile-uris` and `packfile`, where it is known only from the pack whether there are URIs (gitprotocol-v2, "fetch"). */
+class UriSections {
+  readonly #writer: PktWriter;
+  #hasUris = false;
+
+  constructor(writer: PktWriter) {
+    this.#writer = writer;
+  }
+
+  async uri(bytes: Uint8Array): Promise<void> {
+    if (!this.#hasUris) await this.#writer.line('packfile-uris\n');
+    this.#hasUris = true;
+    await this.#writer.line(`${Buffer.from(bytes).toString()}\n`);
+  }
+
+  async packfile(): Promise<void> {
+    if (this.#hasUris) await this.#writer.delim();
+    await this.#writer.line('packfile\n');
+    await this.#writer.send();
+    this.#writer.useSideband('side-band-64k');
+  }
 }

@@ -19,6 +19,8 @@ export interface Ref {
 /** HEAD of a bare repository; `oid` is absent while the branch is unborn. */
 export interface Head {
   readonly oid?: Oid;
+  /** Where HEAD leads to an annotated tag: the object that it finally peels to. */
+  readonly peeled?: Oid;
   /** Absent when HEAD is detached. */
   readonly symref?: string;
 }
@@ -55,8 +57,21 @@ export interface Generation {
   readonly correctedTimeSeconds?: number;
 }
 
+/** Which object filters may be asked for (git-config, `uploadpackfilter.*`). */
+export interface FilterRules {
+  /** For filters that are not in `allowed`. */
+  readonly byDefault: boolean;
+  /** By the name of a filter in the config: `blob:none`, `blob:limit`, `tree`, `sparse:oid`, `object:type`, `combine`. */
+  readonly allowed: ReadonlyMap<string, boolean>;
+  /** The largest depth of a `tree` filter; any when absent. */
+  readonly maxTreeDepth?: number;
+}
+
+/** What clients may ask for and are told of; what is optional is off, or as in Git, when absent. */
 export interface UploadPackPolicy {
   readonly allowFilter: boolean;
+  /** All filters when absent. */
+  readonly filterRules?: FilterRules;
   readonly allowTipSha1InWant: boolean;
   readonly allowReachableSha1InWant: boolean;
   readonly allowAnySha1InWant: boolean;
@@ -64,6 +79,22 @@ export interface UploadPackPolicy {
   readonly allowRefInWant?: boolean;
   /** Protocol v2 `sideband-all`; off when absent, as in Git. */
   readonly allowSidebandAll?: boolean;
+  /** Protocol v2 `packfile-uris` (git-config, `uploadpack.blobPackfileUri`). */
+  readonly allowPackfileUris?: boolean;
+  /** Whether `ls-refs` tells of an unborn HEAD: offered, only when asked, or never; `advertise` when absent. */
+  readonly unborn?: 'advertise' | 'allow' | 'ignore';
+  /** Protocol v2 `object-info`. */
+  readonly advertiseObjectInfo?: boolean;
+  /** Protocol v2 `bundle-uri`. */
+  readonly advertiseBundleUris?: boolean;
+  /** `session-id`, for logs on both sides. */
+  readonly advertiseSessionId?: boolean;
+  /** The encoded value of protocol v2 `promisor-remote`. */
+  readonly promisorAdvertisement?: string;
+  /** The names that a client may accept in answer to it. */
+  readonly promisorRemotes?: readonly string[];
+  /** Silence before a keep-alive packet, 0 for none; the server's setting when absent. */
+  readonly keepAliveMs?: number;
   /** Full names or prefixes of refs that are not shown (git-config, transfer.hideRefs); empty by default. */
   readonly hiddenRefs: readonly string[];
 }
@@ -85,18 +116,25 @@ export interface PackRequest {
   /** A checked object filter spec (git-rev-list, --filter). */
   readonly filter?: string;
   readonly progress: boolean;
+  /** The client gets what is promised by remotes from there: such objects may be missing. */
+  readonly allowMissingPromised?: boolean;
+  /** Schemes of URIs from which the client gets configured blobs by itself (protocol v2, `packfile-uris`). */
+  readonly uriProtocols?: readonly string[];
 }
 
 export interface PackPart {
-  /** `data`: bytes of the pack. `progress`: text for the user, possibly with carriage returns. */
-  readonly kind: 'data' | 'progress';
+  /**
+   * `data`: bytes of the pack. `progress`: text for the user, possibly with carriage returns.
+   * `packfile-uri`: the hash and URI of another pack, only before all data and with `uriProtocols`.
+   */
+  readonly kind: 'data' | 'progress' | 'packfile-uri';
   readonly bytes: Uint8Array;
 }
 
 /** Which commits a shallow request ends at (git-rev-list, --shallow-since / --shallow-exclude; depth as in gitprotocol-v2). */
 export type Deepen =
   | { readonly kind: 'depth'; readonly depth: number; readonly relative: boolean }
-  | { readonly kind: 'rev-list'; readonly sinceSeconds?: number; readonly notRefs: readonly string[] };
+  | { readonly kind: 'rev-list'; readonly sinceSeconds?: number; readonly exclude: readonly Oid[] };
 
 export interface UploadPackRepository {
   readonly objectFormat: ObjectFormat;
@@ -113,9 +151,13 @@ export interface UploadPackRepository {
     wants: readonly Oid[],
     deepen: Extract<Deepen, { kind: 'rev-list' }>,
   ): Promise<readonly Oid[]>;
-  /** True when every one of `oids` is reachable from some ref that is not hidden. */
-  reachable(oids: readonly Oid[]): Promise<boolean>;
-  /** Produces the pack. Aborting `signal`, or leaving the loop, stops the producer. */
+  /** True when every commit among `oids` is reachable from some of `tips`. */
+  reachable(oids: readonly Oid[], tips: readonly Oid[]): Promise<boolean>;
+  /** The sizes in bytes of those of `oids` that exist. */
+  objectSizes(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, number>>;
+  /** Where bundles of this repository are, as keys and values of a bundle list (git-config, `bundle.*`), in order. */
+  bundleList(): Promise<readonly (readonly [key: string, value: string])[]>;
+  /** Produces the pack. Aborting `signal`, or leaving the loop, stops the producer. Throws `data_loss` when objects are missing or corrupt. */
   pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart>;
 }
 

@@ -1,5 +1,5 @@
 import { type Oid, PackhorseError } from '#base';
-import { hiddenRefs, visibleRefs } from './hidden-refs.ts';
+import { hiddenRefs, visibleTips } from './hidden-refs.ts';
 import type { PktWriter } from './pkt-writer.ts';
 import type { CommitNode, Deepen, RefSnapshot, UploadPackRepository } from './repository.ts';
 import { resolveDeepen } from './wants.ts';
@@ -12,10 +12,15 @@ import { resolveDeepen } from './wants.ts';
 /** The depth that stands for "everything" (`git fetch --unshallow`). */
 export const infiniteDepth = 0x7fff_ffff;
 
+/** A deepen option as the client words it: refs by names that may be short. */
+export type RequestedDeepen =
+  | Extract<Deepen, { kind: 'depth' }>
+  | { readonly kind: 'rev-list'; readonly sinceSeconds?: number; readonly notRefs: readonly string[] };
+
 /** What a client says about shallowness. */
 export interface ShallowRequest {
   readonly clientShallows: readonly Oid[];
-  readonly deepen: Deepen | undefined;
+  readonly deepen: RequestedDeepen | undefined;
 }
 
 /** What follows from it. */
@@ -75,7 +80,7 @@ export async function planShallowV2(
   maxWalkCommits: number,
 ): Promise<ShallowPlan> {
   const isOwn = (await repository.shallows()).size > 0;
-  const whole: Deepen = { kind: 'depth', depth: infiniteDepth, relative: false };
+  const whole: RequestedDeepen = { kind: 'depth', depth: infiniteDepth, relative: false };
   const deepen = request.deepen ?? (isOwn ? whole : undefined);
   const { clientShallows } = request;
   const plan = await planShallow(repository, snapshot, wants, { clientShallows, deepen }, maxWalkCommits);
@@ -125,9 +130,10 @@ async function shownShallows(
   walk: DepthWalk,
   clientShallows: readonly Oid[],
 ): Promise<readonly Oid[]> {
-  if (clientShallows.length === 0 || (await repository.reachable(clientShallows))) return clientShallows;
-  const refs = visibleRefs(snapshot, hiddenRefs(repository.uploadPolicy.hiddenRefs));
-  return walk.reachable([...new Set(refs.map((ref) => ref.oid))], clientShallows);
+  if (clientShallows.length === 0) return clientShallows;
+  const tips = [...visibleTips(snapshot, hiddenRefs(repository.uploadPolicy.hiddenRefs))];
+  if (await repository.reachable(clientShallows, tips)) return clientShallows;
+  return walk.reachable(tips, clientShallows);
 }
 
 /** Commits that are looked up at the same time. */

@@ -1,4 +1,4 @@
-import { type Oid, PackhorseError } from '#base';
+import { isOid, type Oid, PackhorseError } from '#base';
 import { type Capabilities, parseCapabilities } from './capabilities.ts';
 import type { Conversation } from './conversation.ts';
 import { FetchArguments, type FetchRules } from './fetch-arguments.ts';
@@ -38,18 +38,29 @@ export async function readUploadRequest(
     const text = line.kind === 'data' ? pktLineText(line.payload) : line.kind;
     if (text.startsWith('want ')) {
       const oidEnd = 5 + (rules.objectFormat === 'sha1' ? 40 : 64);
-      shared.want(capabilities === undefined ? text.slice(5, oidEnd) : text.slice(5));
-      capabilities ??= parseCapabilities(text.slice(oidEnd));
+      const oid = text.slice(5, oidEnd);
+      if (!isOid(oid, rules.objectFormat)) throw notAnObject(text);
+      shared.want(oid);
+      capabilities = new Map([...(capabilities ?? []), ...parseCapabilities(text.slice(oidEnd))]);
+    } else if (
+      text.startsWith('filter ') &&
+      !(rules.policy.allowFilter && capabilities?.has('filter') === true)
+    ) {
+      throw new PackhorseError('invalid_argument', 'git upload-pack: filtering capability not negotiated');
     } else if (!shared.take(text)) {
-      throw new PackhorseError(
-        'invalid_argument',
-        `git upload-pack: protocol error, expected to get object ID, not '${text}'`,
-      );
+      throw notAnObject(text);
     }
   }
   if (capabilities === undefined) return undefined;
   if (capabilities.has('deepen-relative')) shared.deepenRelatively();
   return { wants: shared.wants, capabilities, shallow: shared.shallowRequest(), filter: shared.filter };
+}
+
+function notAnObject(line: string): PackhorseError {
+  return new PackhorseError(
+    'invalid_argument',
+    `git upload-pack: protocol error, expected to get object ID, not '${line}'`,
+  );
 }
 
 function ackMode(capabilities: Capabilities): AckMode {

@@ -144,7 +144,7 @@ describe('what may be wanted in version 0', () => {
     [true, true, true, false],
     [true, true, true, true],
   ];
-  const stateless = [[true, true, true, false], [true, true, true, false], dialogue[2], dialogue[3]];
+  const stateless = [[true, false, true, false], [true, true, true, false], dialogue[2], dialogue[3]];
   for (const [index, [name, policy]] of policies.entries()) {
     for (const isStateless of [false, true]) {
       test(`where ${name}, ${isStateless ? 'stateless' : 'in a dialogue'}`, async () => {
@@ -309,19 +309,24 @@ const refused: readonly (readonly [string, 0 | 2, Buffer, string])[] = [
   ],
   ['an unknown argument', 2, fetchV2('frob'), "unexpected line: 'frob'"],
   ['a filter that is not offered', 2, fetchV2('filter blob:none'), "unexpected line: 'filter blob:none'"],
-  ['a want that is no id', 2, fetchV2('want HEAD'), 'upload-pack: protocol error, expected to get oid, not'],
-  ['a depth of nothing', 2, fetchV2(`want ${c}`, 'deepen 0'), 'Invalid deepen 0'],
+  [
+    'a want that is no id',
+    2,
+    fetchV2('want HEAD'),
+    'git upload-pack: protocol error, expected to get oid, not',
+  ],
+  ['a depth of nothing', 2, fetchV2(`want ${c}`, 'deepen 0'), 'Invalid deepen: deepen 0'],
   [
     'a depth and a date',
     2,
     fetchV2(`want ${c}`, 'deepen 1', 'deepen-since 5'),
-    'upload-pack: deepen and deepen-since (or deepen-not) cannot be used together',
+    'git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together',
   ],
   [
     'an unknown branch to leave out',
     2,
     fetchV2(`want ${c}`, 'deepen-not nowhere', 'done'),
-    'git upload-pack: ambiguous deepen-not: nowhere',
+    'git upload-pack: deepen-not is not a ref: deepen-not nowhere',
   ],
   ['two delimiters', 2, packets('command=fetch', '0001', '0001'), 'unexpected delim packet'],
   ['an end in the middle', 2, packets('command=fetch', '0001'), 'The connection ended in the middle'],

@@ -1,11 +1,11 @@
-import { type ObjectFormat, PackhorseError } from '#base';
 import { protocolV2Advertisement, uploadPackAdvertisement } from './advertisement.ts';
-import type { Capabilities } from './capabilities.ts';
+import { serveBundleUri } from './bundle-uri.ts';
 import { type CommandRequest, readCommand } from './commands-v2.ts';
 import { conduct } from './conduct.ts';
 import type { Conversation } from './conversation.ts';
 import { parseFetch, serveFetch } from './fetch-v2.ts';
 import { lsRefsAnswer, parseLsRefs } from './ls-refs.ts';
+import { parseObjectInfo, serveObjectInfo } from './object-info.ts';
 import type { WireOptions } from './options.ts';
 import { PktReader } from './pkt-reader.ts';
 import type { PktWriter } from './pkt-writer.ts';
@@ -24,10 +24,12 @@ export function advertiseUploadPack(
   return conduct(conversation, options, async (writer) => {
     const { uploadPolicy: policy, objectFormat } = repository;
     const { version, stateless } = conversation;
-    const { agent } = options;
-    if (version === 2) return writer.encoded(protocolV2Advertisement(policy, objectFormat, agent));
+    const { agent, sessionId } = options;
+    if (version === 2) {
+      return writer.encoded(protocolV2Advertisement(policy, objectFormat, agent, sessionId));
+    }
     const [snapshot, shallows] = await Promise.all([repository.refs(), repository.shallows()]);
-    const input = { snapshot, policy, objectFormat, agent, version, stateless, shallows };
+    const input = { snapshot, policy, objectFormat, agent, sessionId, version, stateless, shallows };
     return writer.encoded(...uploadPackAdvertisement(input));
   });
 }
@@ -46,23 +48,15 @@ export function serveUploadPack(
     if (conversation.version !== 2) {
       return serveUploadPackV0(repository, conversation, reader, writer, options);
     }
+    const { objectFormat, uploadPolicy: policy } = repository;
+    const rules = { objectFormat, policy, maxLines: options.settings.maxArgumentLines };
     do {
-      const request = await readCommand(reader, options.settings.maxArgumentLines);
+      const request = await readCommand(reader, rules);
       if (request === undefined) return;
       writer.useSideband('none');
       await serveCommand(repository, request, conversation, writer, options);
     } while (!conversation.stateless);
   });
-}
-
-/** Throws `invalid_argument` when the client counts on another hash than the repository has. */
-function requireObjectFormat(capabilities: Capabilities, objectFormat: ObjectFormat): void {
-  const client = capabilities.get('object-format') ?? 'sha1';
-  if (client === objectFormat) return;
-  throw new PackhorseError(
-    'invalid_argument',
-    `mismatched object format: server ${objectFormat}; client ${client}`,
-  );
 }
 
 async function serveCommand(
@@ -74,10 +68,15 @@ async function serveCommand(
 ): Promise<void> {
   const { uploadPolicy: policy, objectFormat } = repository;
   const { settings } = options;
-  requireObjectFormat(request.capabilities, objectFormat);
+  if (request.sessionId !== undefined) {
+    options.log.debug('git client session', {
+      sessionId: options.sessionId,
+      clientSessionId: request.sessionId,
+    });
+  }
   switch (request.command) {
     case 'ls-refs': {
-      const lsRefs = parseLsRefs(request.arguments, settings.maxRefPrefixes);
+      const lsRefs = parseLsRefs(request.arguments, settings.maxRefPrefixes, policy.unborn);
       const snapshot = await repository.refs();
       const { maxRememberedAnswerBytes } = settings;
       const answer = lsRefsAnswer(snapshot, lsRefs, policy.hiddenRefs, maxRememberedAnswerBytes);
@@ -86,10 +85,13 @@ async function serveCommand(
     }
     case 'fetch': {
       const fetch = parseFetch(request.arguments, { objectFormat, policy, settings });
-      await serveFetch(repository, fetch, conversation, writer, options);
+      const allowMissingPromised = request.acceptedPromisors.length > 0;
+      await serveFetch(repository, { ...fetch, allowMissingPromised }, conversation, writer, options);
       return;
     }
-    default:
-      throw new PackhorseError('invalid_argument', `invalid command '${request.command}'`);
+    case 'object-info':
+      return serveObjectInfo(repository, parseObjectInfo(request.arguments), writer);
+    case 'bundle-uri':
+      return serveBundleUri(repository, request.arguments, writer);
   }
 }

@@ -1,6 +1,7 @@
 import { type Oid, PackhorseError } from '#base';
-import { hiddenRefs, isAdvertised } from './hidden-refs.ts';
+import { hiddenRefs, visibleTips } from './hidden-refs.ts';
 import type { Deepen, RefSnapshot, UploadPackRepository } from './repository.ts';
+import type { RequestedDeepen } from './shallow.ts';
 
 function notOurRef(oid: Oid): PackhorseError {
   return new PackhorseError('not_found', `upload-pack: not our ref ${oid}`);
@@ -22,7 +23,8 @@ export async function requireExisting(
 /**
  * Throws `not_found` unless all of `wants` may be fetched in protocol versions 0 and 1, where that
  * depends on what was advertised and on `uploadpack.allow*SHA1InWant` (git-config). A stateless
- * client may have read an older advertisement, so there whatever is reachable is granted.
+ * client may have read an older advertisement, so there whatever is reachable is granted. Hidden
+ * refs count as soon as one of those keys allows more than what is shown, as in Git.
  */
 export async function requireAdvertised(
   repository: UploadPackRepository,
@@ -32,14 +34,13 @@ export async function requireAdvertised(
 ): Promise<void> {
   const policy = repository.uploadPolicy;
   if (policy.allowAnySha1InWant) return;
-  const hidden = hiddenRefs(policy.hiddenRefs);
-  const isTip = (oid: Oid): boolean =>
-    policy.allowTipSha1InWant ? snapshot.namesObject(oid) : isAdvertised(snapshot, hidden, oid);
-  const others = wants.filter((oid) => !isTip(oid));
+  const countsHidden = policy.allowTipSha1InWant || policy.allowReachableSha1InWant;
+  const tips = visibleTips(snapshot, hiddenRefs(countsHidden ? [] : policy.hiddenRefs));
+  const others = wants.filter((oid) => !tips.has(oid));
   const [first] = others;
   if (first === undefined) return;
   const allowsReachable = stateless || policy.allowReachableSha1InWant;
-  if (!allowsReachable || !(await repository.reachable(others))) throw notOurRef(first);
+  if (!allowsReachable || !(await repository.reachable(others, [...tips]))) throw notOurRef(first);
 }
 
 /** The places in which Git looks for a short ref name (gitrevisions, "<refname>"). */
@@ -52,17 +53,23 @@ const shortNameRules: readonly ((name: string) => string)[] = [
   (name) => `refs/remotes/${name}/HEAD`,
 ];
 
-/** Replaces the names behind `deepen-not` by full ones. Throws `invalid_argument` for unknown or ambiguous ones. */
-export function resolveDeepen(snapshot: RefSnapshot, deepen: Deepen | undefined): Deepen | undefined {
+/** Puts objects in the place of the names behind `deepen-not`. Throws `invalid_argument` for unknown or ambiguous ones. */
+export function resolveDeepen(
+  snapshot: RefSnapshot,
+  deepen: RequestedDeepen | undefined,
+): Deepen | undefined {
   if (deepen?.kind !== 'rev-list') return deepen;
-  const notRefs = deepen.notRefs.map((short) => {
-    const names = shortNameRules.map((rule) => rule(short));
-    const found = names.filter((name) => name === 'HEAD' || snapshot.get(name) !== undefined);
-    const [name] = found;
-    if (name === undefined || found.length > 1) {
-      throw new PackhorseError('invalid_argument', `git upload-pack: ambiguous deepen-not: ${short}`);
-    }
-    return name;
-  });
-  return { ...deepen, notRefs };
+  const { notRefs, ...rest } = deepen;
+  return { ...rest, exclude: notRefs.map((short) => expand(snapshot, short)) };
+}
+
+function expand(snapshot: RefSnapshot, short: string): Oid {
+  const names = new Set(shortNameRules.map((rule) => rule(short)));
+  const found = Array.from(names, (name) =>
+    name === 'HEAD' ? snapshot.head.oid : snapshot.get(name)?.oid,
+  ).filter((oid) => oid !== undefined);
+  const [oid] = found;
+  if (oid !== undefined && found.length === 1) return oid;
+  const what = oid === undefined ? 'deepen-not is not a ref' : 'ambiguous deepen-not';
+  throw new PackhorseError('invalid_argument', `git upload-pack: ${what}: deepen-not ${short}`);
 }

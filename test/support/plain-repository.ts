@@ -125,10 +125,10 @@ export class PlainRepository implements UploadPackRepository, ReceivePackReposit
 
   async shallowBoundary(
     wants: readonly Oid[],
-    deepen: { readonly sinceSeconds?: number; readonly notRefs: readonly string[] },
+    deepen: { readonly sinceSeconds?: number; readonly exclude: readonly Oid[] },
   ): Promise<readonly Oid[]> {
     const since = deepen.sinceSeconds === undefined ? [] : [`--max-age=${deepen.sinceSeconds}`];
-    const nots = deepen.notRefs.flatMap((ref) => [`^${ref}`]);
+    const nots = deepen.exclude.map((oid) => `^${oid}`);
     const lines = (await this.git(['rev-list', '--parents', ...since, ...wants, ...nots])).split('\n');
     const commits = lines.map((line) => line.split(' '));
     const inside = new Set(commits.map(([oid]) => oid));
@@ -140,12 +140,19 @@ export class PlainRepository implements UploadPackRepository, ReceivePackReposit
     );
   }
 
-  async reachable(oids: readonly Oid[]): Promise<boolean> {
-    const answer = await tryGit(['rev-list', '--quiet', '--objects', ...oids, '--not', '--all'], {
-      cwd: this.path,
-    });
-    const unreached = await tryGit(['rev-list', '--count', ...oids, '--not', '--all'], { cwd: this.path });
-    return answer.code === 0 && unreached.stdout.toString().trim() === '0';
+  async reachable(oids: readonly Oid[], tips: readonly Oid[]): Promise<boolean> {
+    const unreached = await tryGit(['rev-list', '--count', ...oids, '--not', ...tips], { cwd: this.path });
+    return unreached.code === 0 && unreached.stdout.toString().trim() === '0';
+  }
+
+  async objectSizes(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, number>> {
+    const answer = await this.git(['cat-file', '--batch-check'], `${oids.join('\n')}\n`);
+    const fields = answer.split('\n').map((line) => line.split(' '));
+    return new Map(fields.flatMap(([oid = '', , size]) => (size === undefined ? [] : [[oid, Number(size)]])));
+  }
+
+  bundleList(): Promise<readonly (readonly [string, string])[]> {
+    return Promise.resolve([]);
   }
 
   /** As `git upload-pack` asks `git pack-objects`. */

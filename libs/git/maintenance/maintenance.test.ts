@@ -117,7 +117,7 @@ for (const format of ['sha1', 'sha256'] as const) {
     await fsck(scene.bare);
     const view = await scene.repository.uploadPack();
     assert.equal((await view.commitNode(tips[4] ?? ''))?.generation?.level, format === 'sha1' ? 6 : 5);
-    assert.equal(await view.reachable([tips[0] ?? '']), true);
+    assert.equal(await view.reachable([tips[0] ?? ''], [tips[4] ?? '']), true);
     // And what comes after it works as before.
     await pushMany(scene, 2);
     await fsck(scene.bare);

@@ -1,9 +1,11 @@
 import type { Oid } from '#base';
 import type { PackPart, PackRequest } from '#wire';
 import type { ObjectReader } from '../object-reader.ts';
-import type { GitProcess } from '../process/git-process.ts';
+import type { GitExit } from '../process/git-process.ts';
+import { PackhorseError } from '#base';
 import { gitFailure } from '../process/git-runner.ts';
 import type { Storage } from '../storage.ts';
+import { withPackfileUris } from './packfile-uris.ts';
 import { PartQueue } from './part-queue.ts';
 
 export interface PackSource {
@@ -31,20 +33,29 @@ export async function* producePack(
       gitDir: source.gitDir,
       args: packArguments(request, input.isShallow),
       signal,
-      ...(request.progress ? { onStderr: (bytes) => parts.pushProgress(bytes) } : {}),
+      // Without progress, too: what git complains of says why there is no pack.
+      onStderr: (bytes) => parts.pushProgress(bytes),
     },
     { stdin: 'pipe', stdout: 'pipe' },
   );
   running.stdin.end(input.text);
-  yield* parts.take(running.stdout);
+  const output = parts.take(running.stdout);
+  yield* request.uriProtocols === undefined ? output : withPackfileUris(output);
   // Standard error may end after standard output: the last line of progress is there only now.
-  await checkExit(running);
+  const exit = await running.exit;
   yield* parts.rest();
+  checkExit(exit);
 }
 
-async function checkExit(running: GitProcess): Promise<void> {
-  const exit = await running.exit;
-  if (exit.code !== 0 || exit.stopped !== undefined) throw gitFailure('pack-objects', exit);
+function checkExit(exit: GitExit): void {
+  if (exit.code === 0 && exit.stopped === undefined) return;
+  const failure = gitFailure('pack-objects', exit);
+  if (failure.code !== 'internal') throw failure;
+  throw new PackhorseError(
+    'data_loss',
+    'aborting due to possible repository corruption on the remote side.',
+    { metadata: failure.metadata },
+  );
 }
 
 function packArguments(request: PackRequest, isShallow: boolean): string[] {
@@ -59,7 +70,9 @@ function packArguments(request: PackRequest, isShallow: boolean): string[] {
     request.progress ? '--progress' : '-q',
     ...(request.ofsDelta ? ['--delta-base-offset'] : []),
     ...(request.includeTag ? ['--include-tag'] : []),
+    ...(request.allowMissingPromised === true ? ['--missing=allow-promisor'] : []),
     ...(request.filter === undefined ? [] : [`--filter=${request.filter}`]),
+    ...(request.uriProtocols ?? []).map((scheme) => `--uri-protocol=${scheme}`),
   ];
 }
 

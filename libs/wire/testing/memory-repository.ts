@@ -76,6 +76,7 @@ export class MemoryRepository implements UploadPackRepository, ReceivePackReposi
   lookups = 0;
   snapshot: RefSnapshot = snapshotOf([]);
   alternates: readonly Oid[] = [];
+  bundles: readonly (readonly [string, string])[] = [];
   packParts: readonly PackPart[] = [{ kind: 'data', bytes: Buffer.from('PACK made up') }];
   quarantine = new MemoryQuarantine(this);
 
@@ -130,9 +131,17 @@ export class MemoryRepository implements UploadPackRepository, ReceivePackReposi
     return seen;
   }
 
-  reachable(oids: readonly Oid[]): Promise<boolean> {
-    const reached = this.history(this.snapshot.refs.map((ref) => ref.oid));
+  reachable(oids: readonly Oid[], tips: readonly Oid[]): Promise<boolean> {
+    const reached = this.history(tips);
     return Promise.resolve(oids.every((oid) => reached.has(oid)));
+  }
+
+  objectSizes(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, number>> {
+    return Promise.resolve(new Map(oids.filter((oid) => this.has(oid)).map((oid) => [oid, oid.length])));
+  }
+
+  bundleList(): Promise<readonly (readonly [string, string])[]> {
+    return Promise.resolve(this.bundles);
   }
 
   pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart> {
