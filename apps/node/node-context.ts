@@ -9,7 +9,7 @@ import {
   type Settings,
 } from '#base';
 import { SessionLimits, type SessionContext } from '#gateway';
-import { GitRunner, RepositoryPools } from '#git';
+import { GitRunner, namespacePrefix, RepositoryPools } from '#git';
 import { createLog, type LoopDelayWatch, Metrics, watchLoopDelay } from '#telemetry';
 import type { NodeOptions } from './options.ts';
 import { version } from './version.ts';
@@ -55,6 +55,7 @@ export function createNodeContext(
     clock,
     random,
     log,
+    namespace: namespacePrefix(options.root === undefined ? undefined : options.namespace),
   });
   const limits = new SessionLimits(settings.node, metrics);
   const loopDelay = watchLoopDelay(settings.node.loopDelayAlarmMs, log);

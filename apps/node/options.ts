@@ -1,5 +1,7 @@
 import { PackhorseError } from '#base';
+import { namespacePrefix } from '#git';
 import type { LogLevel } from '#telemetry';
+import { isValidRefName } from '#wire';
 
 /** How one node is started: every option is also an environment variable. */
 export interface NodeOptions {
@@ -24,6 +26,8 @@ export interface NodeOptions {
   readonly hooks: boolean;
   /** With `root`: who may come in over SSH; without it the SSH door stays closed. */
   readonly authorizedKeys: string | undefined;
+  /** With `root`: the namespace whose refs are served as if they were all (gitnamespaces). */
+  readonly namespace: string | undefined;
   /** With `root`: opens the git:// door; without it that door stays closed. */
   readonly gitPort: number | undefined;
   /** With `gitPort`: serves every repository, not only those with a `git-daemon-export-ok` file. */
@@ -127,6 +131,12 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     fallback: undefined,
     description: 'with --root: open the SSH door for the keys in this file',
   },
+  namespace: {
+    flags: '--namespace <name>',
+    variable: 'GIT_NAMESPACE',
+    fallback: undefined,
+    description: 'with --root: serve the refs of this Git namespace as if they were all',
+  },
   gitPort: {
     flags: '--git-port <n>',
     variable: 'PACKHORSE_GIT_PORT',
@@ -183,6 +193,14 @@ function port(text: string, flag: string): number {
 
 function optionalPort(text: string | undefined, flag: string): number | undefined {
   return text === undefined ? undefined : port(text, flag);
+}
+
+/** Names that are no part of a ref's name are refused, as git does. */
+function namespace(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const prefix = namespacePrefix(text);
+  if (prefix !== '' && isValidRefName(`${prefix}HEAD`)) return text;
+  throw new PackhorseError('invalid_argument', `bad git namespace path "${text}"`);
 }
 
 /** Whoever asks for more safety than one node can give must not believe that they have it. */
@@ -260,6 +278,7 @@ export function readOptions(
     anonymousPush: flag('anonymousPush'),
     hooks: flag('hooks'),
     authorizedKeys: text('authorizedKeys'),
+    namespace: namespace(text('namespace')),
     gitPort: optionalPort(text('gitPort'), '--git-port'),
     exportAll: flag('exportAll'),
     informativeErrors: flag('informativeErrors'),

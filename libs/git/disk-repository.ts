@@ -34,6 +34,7 @@ import { hooksOf, pushSurroundings } from './push-surroundings.ts';
 import { noteLocks, recoverIncoming } from './quarantine/incoming-directory.ts';
 import { publishedFile, type PublishedFile } from './published-file.ts';
 import { PushQuarantine, type QuarantineHost } from './quarantine/push-quarantine.ts';
+import { namespacedSnapshot } from './refs/namespace.ts';
 import { RefStore } from './refs/ref-store.ts';
 import type { TransactionOptions } from './refs/ref-transaction.ts';
 import { type ConfigValues, RepositoryConfig } from './repository-config.ts';
@@ -179,12 +180,26 @@ export class DiskRepository {
     await this.#refs.setHead(ref, by);
   }
 
+  /** The refs of the namespace that is served, which nearly always is all of them. */
+  async #servedRefs(): Promise<RefSnapshot> {
+    const snapshot = await this.refs();
+    const namespace = this.#namespace;
+    if (namespace === '') return snapshot;
+    return namespacedSnapshot(snapshot, namespace, await this.#refs.value(`${namespace}HEAD`));
+  }
+
+  get #namespace(): string {
+    return this.#options.mode === 'shared' ? this.#storage.namespace : '';
+  }
+
   async #policy(): Promise<RepositoryPolicy> {
     const { mode, maxCommands, certificates } = this.#options;
     const config = await this.#config.values();
     if (this.#readPolicy?.config !== config) {
       const repository = this.gitDir;
-      const rules = { mode, maxCommands, repository, certificates, settings: this.#storage.settings };
+      const { settings } = this.#storage;
+      const namespace = this.#namespace;
+      const rules = { mode, maxCommands, repository, certificates, settings, namespace };
       this.#readPolicy = { config, policy: readPolicy(config, rules) };
     }
     return this.#readPolicy.policy;
@@ -200,7 +215,7 @@ export class DiskRepository {
     return {
       objectFormat: this.objectFormat,
       uploadPolicy: upload,
-      refs: () => this.refs(),
+      refs: () => this.#servedRefs(),
       existing: (oids) => objects.existing(oids),
       commitNode,
       shallows: () => this.#shallow.commits(),

@@ -11,6 +11,7 @@ export {
   GitRunner,
 } from './process/git-runner.ts';
 export type { PublishedFile } from './published-file.ts';
+export { namespacePrefix } from './refs/namespace.ts';
 export { RefStore, type RefStoreOptions } from './refs/ref-store.ts';
 export type { RepositoryMode } from './repository-policy.ts';
 export { createStorage, type Storage } from './storage.ts';

@@ -33,6 +33,8 @@ export interface RepositoryPoolsOptions {
   readonly runHooks?: boolean;
   /** Signed pushes to repositories whose own config says nothing of them. */
   readonly certificates?: PoolNode['certificates'];
+  /** See `Storage`. */
+  readonly namespace?: string;
   /** What a test breaks. */
   readonly storage?: Storage;
 }
@@ -65,10 +67,10 @@ export class RepositoryPools {
   });
 
   constructor(options: RepositoryPoolsOptions) {
-    const { actors, runner, settings, clock, random, log } = options;
+    const { actors, runner, settings, clock, random, log, namespace = '' } = options;
     this.#options = options;
     this.#node = {
-      storage: options.storage ?? createStorage(settings, { git: runner, clock, random, log }),
+      storage: options.storage ?? createStorage(settings, { git: runner, clock, random, log, namespace }),
       cache: new ObjectCache({
         maxBytes: settings.objectCacheBytes,
         maxEntryBytes: settings.objectCacheMaxEntryBytes,

@@ -33,15 +33,14 @@ const knownFields: ReadonlyMap<string, string> = new Map([
  */
 export function promisorAdvertisement(config: ConfigValues, names: readonly string[]): string | undefined {
   if (!config.bool('promisor.advertise', false)) return undefined;
-  const fields = (config.last('promisor.sendFields') ?? '')
-    .split(',')
-    .map((field) => field.trim().toLowerCase());
+  const sent = config.last('promisor.sendFields') ?? '';
+  const fields = new Set(sent.split(',').map((field) => field.trim().toLowerCase()));
   const remotes = names.flatMap((name) => {
     const url = config.last(`remote.${name}.url`) ?? '';
     if (url === '') return [];
     const parts = [`name=${encoded(name)}`, `url=${encoded(url)}`];
     for (const [key, spelling] of knownFields) {
-      const value = fields.includes(key) ? (config.last(`remote.${name}.${key}`) ?? '') : '';
+      const value = fields.has(key) ? (config.last(`remote.${name}.${key}`) ?? '') : '';
       if (value !== '') parts.push(`${spelling}=${encoded(value)}`);
     }
     return [parts.join(',')];

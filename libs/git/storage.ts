@@ -20,6 +20,8 @@ export interface Storage {
   readonly random: Random;
   readonly log: Log;
   readonly settings: Settings['git'];
+  /** What the names of all refs that are served begin with on disk (gitnamespaces), in `shared` repositories. */
+  readonly namespace: string;
   /** When this server began: what is older belongs to one that is gone. */
   readonly startedAtMs: number;
   /** Running `git pack-objects` processes. */
@@ -35,7 +37,7 @@ export interface Storage {
 /** The storage of a node; the parts that tests break can be replaced. */
 export function createStorage(
   settings: Settings['git'],
-  parts: Partial<Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log'>> = {},
+  parts: Partial<Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log' | 'namespace'>> = {},
 ): Storage {
   const clock = parts.clock ?? systemClock;
   return {
@@ -45,6 +47,7 @@ export function createStorage(
     random: parts.random ?? systemRandom,
     log: parts.log ?? silentLog,
     settings,
+    namespace: parts.namespace ?? '',
     startedAtMs: clock.nowMs(),
     producers: new ConcurrencyLimit(settings.maxPackProducers, settings.maxPackProducerQueue),
     archivers: new ConcurrencyLimit(settings.maxArchivers, settings.maxArchiverQueue),

@@ -328,7 +328,7 @@ const refused: readonly (readonly [string, 0 | 2, Buffer, string])[] = [
     fetchV2(`want ${c}`, 'deepen-not nowhere', 'done'),
     'git upload-pack: deepen-not is not a ref: deepen-not nowhere',
   ],
-  ['two delimiters', 2, packets('command=fetch', '0001', '0001'), 'unexpected delim packet'],
+  ['two delimiters', 2, packets('command=fetch', '0001', '0001'), 'expected flush after fetch arguments'],
   ['an end in the middle', 2, packets('command=fetch', '0001'), 'The connection ended in the middle'],
   [
     'another line than a want',

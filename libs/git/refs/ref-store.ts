@@ -4,6 +4,7 @@ import type { Pusher } from '../agent.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { type Disk, diskError } from '../volume/disk.ts';
 import { RefFiles, type RefFilesState } from './ref-files.ts';
+import type { RefValue } from './loose-refs.ts';
 import { LockFile } from './ref-lock.ts';
 import { isStorableRefName } from './ref-name.ts';
 import {
@@ -62,6 +63,11 @@ export class RefStore {
   async snapshot(): Promise<RefSnapshot> {
     if (this.#options.mode === 'owned' && this.#snapshot !== undefined) return this.#snapshot;
     return await this.#read();
+  }
+
+  /** What one ref (or HEAD) says on disk now; undefined when it does not exist. */
+  value(name: string): Promise<RefValue | undefined> {
+    return this.#files.value(name);
   }
 
   /**
@@ -243,7 +249,7 @@ export class RefStore {
     const resolved = await resolveRefs(state, this.#facts);
     const refs = this.#options.mode === 'shared' ? await this.#facts.withoutDangling(resolved) : resolved;
     this.#generation += 1;
-    this.#snapshot = new Snapshot(this.#generation, resolveHead(state), refs);
+    this.#snapshot = new Snapshot(this.#generation, await resolveHead(state, this.#facts), refs);
     this.#state = state;
     this.#hasSymrefs = [...state.loose.values()].some((value) => value.kind === 'symref');
     this.#facts.trim(refs);

@@ -1,5 +1,5 @@
 import type { Oid } from '#base';
-import type { Head, Ref } from '#wire';
+import { type Head, isValidRefName, type Ref } from '#wire';
 import type { ObjectReader } from '../object-reader.ts';
 import { forEachBounded } from '../volume/disk.ts';
 import { type RefFilesState, resolveSymref } from './ref-files.ts';
@@ -59,18 +59,21 @@ export class ObjectFacts {
 }
 
 /** HEAD as people see it: the branch that it names, and that branch's commit when it has one. */
-export function resolveHead(state: RefFilesState): Head {
+export async function resolveHead(state: RefFilesState, facts: ObjectFacts): Promise<Head> {
   const resolved = resolveSymref(state, state.head);
   if (resolved === undefined) return {};
   const { target, oid } = resolved;
-  return { ...(oid === undefined ? {} : { oid }), ...(target === undefined ? {} : { symref: target }) };
+  const symref = target === undefined ? {} : { symref: target };
+  if (oid === undefined) return symref;
+  const [ref] = await facts.peel([{ name: target ?? 'HEAD', oid }]);
+  return { oid, ...(ref?.peeled === undefined ? {} : { peeled: ref.peeled }), ...symref };
 }
 
 /** All refs that lead to an object, sorted by name and peeled; what is broken is left out. */
 export async function resolveRefs(state: RefFilesState, facts: ObjectFacts): Promise<readonly Ref[]> {
   const loose = new Map<string, Ref | undefined>();
   for (const [name, value] of state.loose) {
-    const resolved = resolveSymref(state, value);
+    const resolved = isValidRefName(name) ? resolveSymref(state, value) : undefined;
     if (resolved?.oid === undefined) loose.set(name, undefined);
     else
       loose.set(name, {
