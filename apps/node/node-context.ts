@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { ActorSystem } from '#actor';
 import {
   readSettings,
@@ -56,6 +58,7 @@ export function createNodeContext(
     random,
     log,
     namespace: namespacePrefix(options.root === undefined ? undefined : options.namespace),
+    packCachePath: join(cacheDirectory(options, environment), 'packs'),
   });
   const limits = new SessionLimits(settings.node, metrics);
   const loopDelay = watchLoopDelay(settings.node.loopDelayAlarmMs, log);
@@ -81,6 +84,16 @@ export function createNodeContext(
   };
 }
 
+/** Without accounts there need not be a data directory, and the served tree is not ours to write to. */
+function cacheDirectory(
+  { cacheDir, root, dataDir }: NodeOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  if (cacheDir !== undefined) return resolve(cacheDir);
+  if (root === undefined) return resolve(dataDir, 'cache');
+  return resolve(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'packhorse');
+}
+
 function observeNode(
   metrics: Metrics,
   { actors, pools, limits }: Pick<NodeContext, 'actors' | 'pools' | 'limits'>,
@@ -93,5 +106,24 @@ function observeNode(
     () => actors.totals.restarted,
   );
   metrics.observe('packhorse_repository_pools', 'Repositories that are open.', () => pools.counts.pools);
+  for (const [name, help, read] of packCacheGauges) {
+    metrics.observe(`packhorse_pack_cache_${name}`, help, () => {
+      const { packs } = pools.counts;
+      return packs === undefined ? 0 : read(packs);
+    });
+  }
   metrics.observe('packhorse_repository_handles', 'Open libgit2 handles.', () => pools.counts.openHandles);
 }
+
+type PackCounts = NonNullable<RepositoryPools['counts']['packs']>;
+
+const packCacheGauges: readonly (readonly [string, string, (packs: PackCounts) => number])[] = [
+  ['hits', 'Packs that were sent from the pack cache.', (packs) => packs.hits],
+  ['hit_bytes', 'Bytes of the packs that were found in the pack cache.', (packs) => packs.hitBytes],
+  ['misses', 'Packs that were produced and kept.', (packs) => packs.misses],
+  ['shared', 'Fetches that followed a pack which was produced for another one.', (packs) => packs.shared],
+  ['bypassed', 'Packs that were not worth keeping.', (packs) => packs.bypassed],
+  ['evictions', 'Packs that made room for others.', (packs) => packs.evictions],
+  ['entries', 'Packs in the pack cache.', (packs) => packs.entries],
+  ['bytes', 'Disk that the pack cache uses.', (packs) => packs.sizeBytes],
+];

@@ -7,6 +7,8 @@ import { isValidRefName } from '#wire';
 export interface NodeOptions {
   /** Everything a node keeps: volume, embedded database, host keys. */
   readonly dataDir: string;
+  /** What may be lost at any time; undefined: in the data directory, or with `root` where the user's caches are. */
+  readonly cacheDir: string | undefined;
   readonly host: string;
   /** 0 picks a free port. */
   readonly httpPort: number;
@@ -58,6 +60,13 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     variable: 'PACKHORSE_DATA_DIR',
     fallback: './data',
     description: 'directory for repositories, embedded database and host keys',
+  },
+  cacheDir: {
+    flags: '--cache-dir <dir>',
+    variable: 'PACKHORSE_CACHE_DIR',
+    fallback: undefined,
+    description:
+      'directory for what can be made again; default: DATA_DIR/cache, with --root ~/.cache/packhorse',
   },
   host: {
     flags: '--host <host>',
@@ -266,6 +275,7 @@ export function readOptions(
   const flag = (name: keyof NodeOptions): boolean => ['true', '1', 'yes'].includes(required(name));
   const options: NodeOptions = {
     dataDir: required('dataDir'),
+    cacheDir: text('cacheDir'),
     host: required('host'),
     httpPort: port(required('httpPort'), '--http-port'),
     sshPort: port(required('sshPort'), '--ssh-port'),

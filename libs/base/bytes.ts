@@ -10,6 +10,11 @@ export type ByteStream = AsyncIterable<Uint8Array>;
  */
 export interface ByteSink {
   write(...chunks: readonly Uint8Array[]): Promise<void>;
+  /**
+   * Like `write`, but resolves only when the operating system has the chunks, so that their memory
+   * can be used again. Not every sink knows when that is.
+   */
+  writeThrough?(...chunks: readonly Uint8Array[]): Promise<void>;
 }
 
 const empty = new Uint8Array(0);

@@ -137,6 +137,7 @@ async function repositoryOn(
   const gitDir = join(volume, 'repositories', id.slice(0, 2), id.slice(2, 4), `${id}.git`);
   const storage = testStorage({ disk }, indexed ? { smallPackBytes: 0 } : {});
   return await DiskRepository.open(storage, {
+    id,
     gitDir,
     mode,
     objects,

@@ -4,8 +4,6 @@ import type {
   CommandResult,
   CommitNode,
   CommitOptions,
-  PackPart,
-  PackRequest,
   CertificatePolicy,
   HookRunner,
   ReceivePackRepository,
@@ -27,8 +25,8 @@ import {
   type MaintenanceReport,
   RepositoryMaintenance,
 } from './maintenance/repository-maintenance.ts';
-import { producePack } from './packs/pack-producer.ts';
 import { isReachable, shallowBoundary } from './packs/reachability.ts';
+import { RepositoryPacks } from './packs/repository-packs.ts';
 import { transactionHook } from './hooks/transaction-hook.ts';
 import { hooksOf, pushSurroundings } from './push-surroundings.ts';
 import { noteLocks, recoverIncoming } from './quarantine/incoming-directory.ts';
@@ -47,6 +45,8 @@ import { diskError, forEachBounded } from './volume/disk.ts';
 import { recoverRepository } from './volume/recovery.ts';
 
 export interface DiskRepositoryOptions {
+  /** Never used again for another repository: what is cached is kept under it. */
+  readonly id: string;
   /** Absolute path of the repository directory, as `findGitDirectory` found it. */
   readonly gitDir: string;
   readonly mode: RepositoryMode;
@@ -75,6 +75,7 @@ export class DiskRepository {
   readonly #graph: GraphReader;
   readonly #pushes = new PushGate();
   readonly #maintenance: RepositoryMaintenance;
+  readonly #packs: RepositoryPacks;
   #readPolicy: { readonly config: ConfigValues; readonly policy: RepositoryPolicy } | undefined;
 
   private constructor(
@@ -100,6 +101,14 @@ export class DiskRepository {
       commitsOutsideGraph: (max) => this.#commitsOutsideGraph(max),
       withRefsLocked: (work) => this.#refs.exclusively(work),
       packsRemoved: () => options.packsRemoved?.() ?? Promise.resolve(),
+    });
+    this.#packs = new RepositoryPacks(storage, {
+      id: options.id,
+      gitDir: options.gitDir,
+      objectFormat: format,
+      commitNode: async (oid) => this.#commitNode(oid, await this.#graph.current()),
+      shallows: () => this.#shallow.commits(),
+      refs: () => this.refs(),
     });
     this.#refs = new RefStore({
       gitDir,
@@ -223,7 +232,7 @@ export class DiskRepository {
       reachable: (oids, tips) => this.#isReachable(oids, tips),
       objectSizes: (oids) => this.#objectSizes(oids),
       bundleList: () => this.#bundleList(),
-      pack: (request, signal) => this.#pack(request, signal),
+      pack: (request, signal) => this.#packs.serve(request, signal),
     };
   }
 
@@ -264,15 +273,6 @@ export class DiskRepository {
       waiting.push(...node.parents);
     }
     return outside.size;
-  }
-
-  #pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart> {
-    const source = {
-      gitDir: this.gitDir,
-      commitNode: async (oid: Oid) => this.#commitNode(oid, await this.#graph.current()),
-      shallows: () => this.#shallow.commits(),
-    };
-    return producePack(this.#storage, source, request, signal);
   }
 
   async #objectSizes(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, number>> {

@@ -116,8 +116,9 @@ export class PoolRepository {
         metadata: { id: this.location.id },
       });
     }
+    const { id } = this.location;
     const objects = this.handle;
-    const options = { gitDir, mode, objects, maxCommands, runHooks, certificates };
+    const options = { id, gitDir, mode, objects, maxCommands, runHooks, certificates };
     return await DiskRepository.open(storage, options);
   }
 }

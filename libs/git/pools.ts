@@ -15,6 +15,7 @@ import { LocalRepositoryAgent, type OpenPool } from './agent-local.ts';
 import { readerBehaviour, type ReaderMessage } from './agent-reader.ts';
 import { writerBehaviour, type WriterMessage } from './agent-writer.ts';
 import { ObjectCache } from './objects/object-cache.ts';
+import type { PackCacheCounts } from './pack-cache/pack-cache.ts';
 import { type PoolNode, PoolRepository, type RepositoryLocation } from './pool-repository.ts';
 import type { GitRunner } from './process/git-runner.ts';
 import { ConcurrencyLimit } from './process/limit.ts';
@@ -35,6 +36,8 @@ export interface RepositoryPoolsOptions {
   readonly certificates?: PoolNode['certificates'];
   /** See `Storage`. */
   readonly namespace?: string;
+  /** Absolute path of the directory for cached packs; without it none are cached. */
+  readonly packCachePath?: string;
   /** What a test breaks. */
   readonly storage?: Storage;
 }
@@ -44,6 +47,7 @@ export interface PoolCounts {
   readonly pools: number;
   readonly openHandles: number;
   readonly cache: ObjectCache['counts'];
+  readonly packs: PackCacheCounts | undefined;
 }
 
 type Pool = Supervisor<{
@@ -67,10 +71,12 @@ export class RepositoryPools {
   });
 
   constructor(options: RepositoryPoolsOptions) {
-    const { actors, runner, settings, clock, random, log, namespace = '' } = options;
+    const { actors, runner, settings, clock, random, log, namespace = '', packCachePath } = options;
+    const given = { git: runner, clock, random, log, namespace };
+    const parts = packCachePath === undefined ? given : { ...given, packCachePath };
     this.#options = options;
     this.#node = {
-      storage: options.storage ?? createStorage(settings, { git: runner, clock, random, log, namespace }),
+      storage: options.storage ?? createStorage(settings, parts),
       cache: new ObjectCache({
         maxBytes: settings.objectCacheBytes,
         maxEntryBytes: settings.objectCacheMaxEntryBytes,
@@ -122,11 +128,13 @@ export class RepositoryPools {
   async close(id: string): Promise<void> {
     await this.#pools.running(id)?.stop({ drain: true });
     this.#repositories.delete(id);
+    await this.#node.storage.packCache?.forget(id);
   }
 
   /** Starts nothing new, lets what runs end, and closes all pools; after `timeoutMs` they are cut off. */
   async drain(timeoutMs: number): Promise<void> {
     await this.#pools.stop({ reason: 'shutdown', drain: true, timeoutMs });
+    await this.#node.storage.packCache?.close();
   }
 
   get counts(): PoolCounts {
@@ -134,6 +142,7 @@ export class RepositoryPools {
       pools: [...this.#pools.keys].filter((id) => this.#pools.running(id) !== undefined).length,
       openHandles: this.#node.openHandles,
       cache: this.#node.cache.counts,
+      packs: this.#node.storage.packCache?.counts,
     };
   }
 

@@ -7,6 +7,7 @@ import {
   systemClock,
   systemRandom,
 } from '#base';
+import { PackCache } from './pack-cache/pack-cache.ts';
 import { GitRunner } from './process/git-runner.ts';
 import { ConcurrencyLimit } from './process/limit.ts';
 import { MemoryBudget } from './process/memory-budget.ts';
@@ -32,23 +33,29 @@ export interface Storage {
   readonly indexers: ConcurrencyLimit;
   /** Memory of pushed packs that need no indexer. */
   readonly smallPacks: MemoryBudget;
+  /** Absent where no directory was given for it. */
+  readonly packCache?: PackCache;
+}
+
+interface StorageParts extends Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log' | 'namespace'> {
+  /** Absolute path of the directory for cached packs. */
+  readonly packCachePath: string;
 }
 
 /** The storage of a node; the parts that tests break can be replaced. */
-export function createStorage(
-  settings: Settings['git'],
-  parts: Partial<Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log' | 'namespace'>> = {},
-): Storage {
-  const clock = parts.clock ?? systemClock;
+export function createStorage(settings: Settings['git'], parts: Partial<StorageParts> = {}): Storage {
+  const { clock = systemClock, disk = systemDisk, random = systemRandom, log = silentLog } = parts;
+  const path = parts.packCachePath;
   return {
     git: parts.git ?? new GitRunner({ timeoutMs: settings.gitTimeoutMs }),
-    disk: parts.disk ?? systemDisk,
+    disk,
     clock,
-    random: parts.random ?? systemRandom,
-    log: parts.log ?? silentLog,
+    random,
+    log,
     settings,
     namespace: parts.namespace ?? '',
     startedAtMs: clock.nowMs(),
+    ...(path !== undefined && { packCache: new PackCache({ path, settings, disk, clock, random, log }) }),
     producers: new ConcurrencyLimit(settings.maxPackProducers, settings.maxPackProducerQueue),
     archivers: new ConcurrencyLimit(settings.maxArchivers, settings.maxArchiverQueue),
     indexers: new ConcurrencyLimit(settings.maxIndexers, settings.maxIndexerQueue),

@@ -32,6 +32,15 @@ export class GitResponse implements ByteSink {
   }
 
   async write(...chunks: readonly Uint8Array[]): Promise<void> {
+    await this.#send(chunks, (response) => response.writableLength < response.writableHighWaterMark);
+  }
+
+  async writeThrough(...chunks: readonly Uint8Array[]): Promise<void> {
+    await this.#send(chunks, () => false);
+  }
+
+  /** A little is not waited for, so that a short answer leaves together with its end. */
+  async #send(chunks: readonly Uint8Array[], isLittle: (response: ServerResponse) => boolean): Promise<void> {
     const last = chunks.at(-1);
     if (last === undefined) return;
     const first = [...this.#preamble, ...chunks.slice(0, -1)];
@@ -39,11 +48,13 @@ export class GitResponse implements ByteSink {
     await orAbort(this.#signal, (done) => {
       const response = this.#response;
       this.start();
+      // Corked, all chunks leave in one system call, as one chunk of the transfer coding.
+      if (first.length > 0) response.cork();
       for (const chunk of first) response.write(chunk);
       // An error closes the response, which aborts the signal.
       response.write(last, () => done());
-      // A little is not waited for, so that a short answer leaves together with its end.
-      if (response.writableLength < response.writableHighWaterMark) done();
+      if (first.length > 0) response.uncork();
+      if (isLittle(response)) done();
     });
   }
 }

@@ -56,7 +56,8 @@ export async function streamPack(
     else {
       await sections?.packfile();
       sections = undefined;
-      await writer.data(part.bytes);
+      if (part.release === undefined) await writer.data(part.bytes);
+      else if (await writer.lentData(part.bytes)) part.release();
     }
     silence.touch();
   }

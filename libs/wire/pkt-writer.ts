@@ -71,6 +71,22 @@ export class PktWriter {
     return this.#write(sidebandPackets(1, bytes, this.#mode));
   }
 
+  /**
+   * Like `data`, for bytes in memory that is used again: true when they are on their way, false when
+   * the sink may still hold on to them.
+   */
+  async lentData(bytes: Uint8Array): Promise<boolean> {
+    if (this.#sink.writeThrough === undefined) {
+      await this.data(bytes);
+      return false;
+    }
+    await this.send();
+    this.#isRaw ||= this.#mode === 'none';
+    const chunks = this.#mode === 'none' ? [bytes] : sidebandPackets(1, bytes, this.#mode);
+    await this.#underWay(this.#sink.writeThrough(...chunks));
+    return true;
+  }
+
   /** Text for the user; silently dropped where there are no bands. */
   async progress(text: Uint8Array): Promise<void> {
     if (this.#mode !== 'none') await this.#write(sidebandPackets(2, text, this.#mode));
@@ -111,9 +127,13 @@ export class PktWriter {
     const gathered = this.#queued.length > 0 ? [Buffer.concat(this.#queued), ...chunks] : chunks;
     this.#queued = [];
     this.#queuedBytes = 0;
+    await this.#underWay(this.#sink.write(...gathered));
+  }
+
+  async #underWay(write: Promise<void>): Promise<void> {
     this.#writesUnderWay += 1;
     try {
-      await this.#sink.write(...gathered);
+      await write;
     } finally {
       this.#writesUnderWay -= 1;
     }

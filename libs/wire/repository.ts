@@ -129,6 +129,8 @@ export interface PackPart {
    */
   readonly kind: 'data' | 'progress' | 'packfile-uri';
   readonly bytes: Uint8Array;
+  /** Called by a reader that is done with the bytes, so that their memory can be used again; need not be. */
+  readonly release?: () => void;
 }
 
 /** Which commits a shallow request ends at (git-rev-list, --shallow-since / --shallow-exclude; depth as in gitprotocol-v2). */

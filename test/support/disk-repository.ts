@@ -28,7 +28,13 @@ export function openDiskRepository(
   mode: RepositoryMode = 'owned',
   storage: Storage = testStorage(),
 ): Promise<DiskRepository> {
-  return DiskRepository.open(storage, { gitDir, mode, objects: plainObjects(gitDir), maxCommands: 100_000 });
+  return DiskRepository.open(storage, {
+    id: gitDir,
+    gitDir,
+    mode,
+    objects: plainObjects(gitDir),
+    maxCommands: 100_000,
+  });
 }
 
 /** Both views of a repository, as the plain doors serve them. */

@@ -244,7 +244,8 @@ async function launch(
   if (options.gitDoor !== undefined) optional.push('--git-port', again?.git?.port ?? '0');
   if (options.gitDoor === 'export-all') optional.push('--export-all');
   optional.push(...(options.serveArguments ?? []));
-  const serve = ['serve', '--data-dir', dataDir, ...ports, ...optional];
+  const directories = ['--data-dir', dataDir, '--cache-dir', join(dataDir, 'cache')];
+  const serve = ['serve', ...directories, ...ports, ...optional];
   const [command = '', ...args] = [...(options.wrapper ?? []), program, ...serve];
   const running = startProcess(command, args, { env: cleanEnvironment(options.env) });
   const line = await running.waitFor(/^packhorse ready http=(\S+)(?: ssh=(\S+))?(?: git=(\S+))?\n/);

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import type { ObjectFormat } from '#base';
+import type { PackRequest } from '#wire';
+
+/**
+ * The name of a pack in the cache: 64 hexadecimal digits, of which the first 16 stand for the
+ * repository. Made of everything that decides what is in the pack, and never of who asks.
+ */
+export type PackKey = string;
+
+const repositoryDigits = 16;
+
+/** The part of a key that all packs of one incarnation of a repository share. */
+export function repositoryPart(repositoryId: string): string {
+  return createHash('sha256').update(repositoryId).digest('hex').slice(0, repositoryDigits);
+}
+
+/**
+ * The key of what answers `request`. `facts` is what else on disk decides the answer, such as the
+ * repository's own shallow commits. Progress is no part of it; the order of oids is none either.
+ */
+export function packKey(
+  repositoryId: string,
+  format: ObjectFormat,
+  request: PackRequest,
+  facts: readonly string[],
+): PackKey {
+  const { progress: _, ...decisive } = request;
+  const hash = createHash('sha256');
+  // Every field, also one that is added later: what is left out by mistake would serve a wrong pack.
+  for (const [name, value] of Object.entries(decisive).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${name}=`);
+    if (isList(value)) for (const item of value.toSorted()) hash.update(`${item}\n`);
+    else hash.update(JSON.stringify(value) ?? '');
+    hash.update('\0');
+  }
+  hash.update(JSON.stringify([format, ...facts]));
+  const part = repositoryPart(repositoryId);
+  return part + hash.digest('hex').slice(0, 64 - repositoryDigits);
+}
+
+function isList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
