@@ -17,7 +17,12 @@ export async function startRootNode(context: NodeContext, rootOption: string): P
   opening.defer(context.close);
   const root = await realRoot(rootOption);
   const { anonymousPush, exportAll } = options;
-  const git = new RootGitGateway({ root, anonymousPush, exportAll }, pools, limits, session);
+  const git = new RootGitGateway(
+    { root, rootName: resolve(rootOption), anonymousPush, exportAll },
+    pools,
+    limits,
+    session,
+  );
   const doors = opening.use(new Doors(settings.node.drainTimeoutMs));
   const http = createHttpServer({
     git,
@@ -65,11 +70,16 @@ async function createRootSsh(
   git: RootGitGateway,
   keysPath: string,
 ): Promise<ReturnType<typeof createSshServer>> {
-  const { options, settings, log, metrics } = context;
-  const keys = new AuthorizedKeys(() => readFile(keysPath, 'utf8'));
+  const { options, settings, log, metrics, clock } = context;
+  const keys = new AuthorizedKeys(() => readFile(keysPath, 'utf8'), clock);
   return createSshServer({
     git,
-    authenticateKey: async (key) => ((await keys.has(key)) ? anonymous : undefined),
+    authenticateKey: async (key, remoteAddress) => {
+      const verdict = await keys.judge(key, remoteAddress);
+      if (verdict.kind === 'refused')
+        log.warn('an authorized key is refused', { remoteAddress, reason: verdict.reason });
+      return verdict.kind === 'allowed' ? anonymous : undefined;
+    },
     hostKeys: await loadOrCreateHostKeys(join(resolve(options.dataDir), 'ssh')),
     settings: settings.ssh,
     log,

@@ -1,5 +1,5 @@
-import { statSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { PackhorseError } from '#base';
 import type { PublishedFile, RepositoryAgent, RepositoryPools } from '#git';
 import type { FileGateway, FileRequest, GitGateway, GitRequest, GitSession } from './gateway.ts';
@@ -10,6 +10,13 @@ import type { SessionLimits } from './session-limits.ts';
 export interface RootOptions extends RootAccessOptions {
   /** Absolute path of the directory whose repositories are served. */
   readonly root: string;
+  /** The same directory as an operator names it, where that is another path, such as a symbolic link. */
+  readonly rootName?: string;
+}
+
+interface Located {
+  readonly agent: RepositoryAgent;
+  readonly gitDir: string;
 }
 
 const notFound = (): PackhorseError => new PackhorseError('not_found', 'There is no repository here.');
@@ -32,14 +39,28 @@ export class RootGitGateway implements GitGateway, FileGateway {
   }
 
   async open(request: GitRequest): Promise<GitSession> {
-    const { agent, gitDir } = this.#locate(request.path);
+    const { agent, gitDir } = this.#find(request);
     await authoriseInRoot(request, agent, gitDir, this.#options);
     const leave = this.#limits.enter(request.remoteAddress);
     return new AgentSession(request, agent, this.#context, leave);
   }
 
+  /** Over SSH a path may also be one of the file system, as for git-shell, as long as it leads below the root. */
+  #find({ path, transport }: GitRequest): Located {
+    const found = this.#locate(path);
+    if (found !== undefined) return found;
+    for (const root of transport === 'ssh' ? [this.#options.root, this.#options.rootName] : []) {
+      if (root === undefined || !`/${path}`.startsWith(`${root}/`)) continue;
+      const below = this.#locate(path.slice(root.length));
+      if (below !== undefined) return below;
+    }
+    throw notFound();
+  }
+
   async openFile({ path, name, remoteAddress }: FileRequest): Promise<PublishedFile> {
-    const { agent } = this.#locate(path);
+    const located = this.#locate(path);
+    if (located === undefined) throw notFound();
+    const { agent } = located;
     await authoriseFiles(agent);
     const leave = this.#limits.enter(remoteAddress);
     try {
@@ -55,17 +76,39 @@ export class RootGitGateway implements GitGateway, FileGateway {
     }
   }
 
-  #locate(path: string): { readonly agent: RepositoryAgent; readonly gitDir: string } {
+  #locate(path: string): Located | undefined {
     const segments = path.split('/').filter((segment) => segment !== '');
     const hostile = segments.some((segment) => segment === '..' || segment === '.' || segment.includes('\0'));
-    if (segments.length === 0 || hostile) throw notFound();
+    if (segments.length === 0 || hostile) return undefined;
     for (const suffix of suffixes) {
-      const gitDir = join(this.#options.root, ...segments) + suffix;
-      const id = identityOf(gitDir);
-      if (id !== undefined) return { agent: this.#pools.agent({ id, path: gitDir, mode: 'shared' }), gitDir };
+      const gitDir = this.#followGitfile(join(this.#options.root, ...segments) + suffix);
+      const id = gitDir === undefined ? undefined : identityOf(gitDir);
+      if (gitDir === undefined || id === undefined) continue;
+      return { agent: this.#pools.agent({ id, path: gitDir, mode: 'shared' }), gitDir };
     }
-    throw notFound();
+    return undefined;
   }
+
+  /** Where a `gitdir:` file leads (gitrepository-layout): only below the root, for it could name any place. */
+  #followGitfile(path: string): string | undefined {
+    if (lookUp(path)?.isFile() !== true) return path;
+    const named = readPointer(path, 'gitdir: ');
+    if (named === undefined) return undefined;
+    // The `.git` of a linked work tree belongs to the repository it is linked to.
+    const found = readPointer(`${named}/commondir`, '') ?? named;
+    return found.startsWith(`${this.#options.root}/`) ? found : undefined;
+  }
+}
+
+const maxPointerBytes = 4096;
+
+/** The path that a small file holds behind `prefix`, seen from that file. */
+function readPointer(file: string, prefix: string): string | undefined {
+  const stats = lookUp(file);
+  if (stats?.isFile() !== true || stats.size > maxPointerBytes) return undefined;
+  const text = readFileSync(file, 'utf8').trimEnd();
+  if (!text.startsWith(prefix) || text.length === prefix.length) return undefined;
+  return resolve(realpathSync(dirname(file)), text.slice(prefix.length));
 }
 
 /**

@@ -15,18 +15,28 @@ const services: ReadonlyMap<string, GitService> = new Map([
 
 /**
  * Reads `git-upload-pack 'PATH'` and its like, as git, JGit and libgit2 send them; the dash may be
- * a space.
+ * a space. Refusals begin as those of git-shell(1) do.
  */
 export function parseCommand(command: string): SshCommand {
   const [program, ...args] = splitWords(command.replace(/^git (?=[a-z])/, 'git-')) ?? [];
   const service = services.get(program ?? '');
-  if (service === undefined) return refused('Only git clone, git fetch and git push are served here.');
+  if (service === undefined) return refused(`unrecognized command '${printable(command)}'. ${served}`);
   const [named, ...more] = args;
-  if (named === undefined || more.length > 0) return refused('Exactly one repository must be named.');
-  const path = cleanRepositoryPath(named);
+  if (named === undefined || more.length > 0)
+    return refused('bad argument: exactly one repository must be named.');
+  // The home directory is where repositories are.
+  const path = named.startsWith('-') ? undefined : cleanRepositoryPath(named.replace(/^\/?~\//, ''));
   return path === undefined
-    ? refused('This is not a valid repository address.')
+    ? refused('bad argument: this is not a valid repository address.')
     : { kind: 'git', service, path };
+}
+
+const served = 'Only git clone, git fetch, git push and git archive are served here.';
+
+/** A command line as it may be shown on a terminal. */
+function printable(text: string): string {
+  // oxlint-disable-next-line eslint/no-control-regex -- control characters are what is looked for
+  return text.slice(0, 200).replaceAll(/[\u0000-\u001f\u007f]/g, '?');
 }
 
 /** One piece of a word: quoted as git quotes (quote.c, sq_quote_buf), or plain characters that no shell would change. */

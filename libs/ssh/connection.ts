@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import ssh2, { type Connection, type ServerChannel, type ServerConfig, type Session } from 'ssh2';
 import { PackhorseError, type Clock, type Log, type Settings } from '#base';
+import type { PublicKey } from '#accounts';
 import type { GitGateway } from '#gateway';
 import type { Metrics } from '#telemetry';
 import { parseCommand } from './command.ts';
@@ -11,7 +12,7 @@ import { Transport } from './transport.ts';
 
 export interface ConnectionOptions {
   readonly git: GitGateway;
-  readonly authenticateKey: KeyLookup;
+  readonly authenticateKey: (key: PublicKey, remoteAddress: string) => ReturnType<KeyLookup>;
   readonly settings: Settings['ssh'];
   readonly log: Log;
   readonly clock: Clock;
@@ -27,6 +28,8 @@ const lastWordsMs = 10_000;
 /** Below this a client makes us cut its data into crumbs, and at 0 the library would never end doing so. */
 const minPacketBytes = 512;
 const refusalStatus = 1;
+/** How git-shell ends when it refuses a command. */
+const badCommandStatus = 128;
 
 /** One SSH connection, from its first byte to its last. Nothing that goes wrong on it reaches another. */
 export class SshConnection {
@@ -51,7 +54,7 @@ export class SshConnection {
     this.#options = options;
     this.#log = options.log.child({ remoteAddress });
     this.#login = new Login({
-      lookup: options.authenticateKey,
+      lookup: (key) => options.authenticateKey(key, remoteAddress),
       maxAttempts: settings.maxAuthAttempts,
       log: this.#log,
       giveUp: () => this.close(),
@@ -183,7 +186,7 @@ export class SshConnection {
     const parsed = parseCommand(commandLine);
     if (parsed.kind === 'refused') {
       this.#log.info('ssh command refused', { reason: parsed.message });
-      endChannel(channel, refusalStatus, parsed.message);
+      endChannel(channel, badCommandStatus, parsed.message);
       return undefined;
     }
     const { git, settings, clock } = this.#options;

@@ -9,6 +9,7 @@ import {
   type Log,
   type Settings,
 } from '#base';
+import type { PublicKey } from '#accounts';
 import type { GitGateway } from '#gateway';
 import type { Metrics } from '#telemetry';
 import { SshConnection, type ConnectionOptions } from './connection.ts';
@@ -18,7 +19,7 @@ import type { KeyLookup } from './public-key.ts';
 export interface SshServerOptions {
   readonly git: GitGateway;
   /** Who has this key; undefined when nobody has. Asked before the client has proven anything. */
-  readonly authenticateKey: KeyLookup;
+  readonly authenticateKey: (key: PublicKey, remoteAddress: string) => ReturnType<KeyLookup>;
   readonly hostKeys: readonly HostKey[];
   readonly settings: Settings['ssh'];
   readonly log: Log;

@@ -239,7 +239,7 @@ test('nothing outside the root is served', async () => {
     const ssh: Door = doors[1] ?? assert.fail();
     const { url, env } = await scene.remote(ssh, join(scene.root, 'x'));
     const said = await gitFails(['ls-remote', url.replace(/x$/, `../${name}`)], { env });
-    assert.match(said, /There is no repository here\.|This is not a valid repository address\./);
+    assert.match(said, /There is no repository here\.|this is not a valid repository address\./);
   } finally {
     rmSync(outside, { recursive: true });
   }
