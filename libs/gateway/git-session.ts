@@ -45,7 +45,10 @@ export class AgentSession implements GitSession {
   async advertise(conversation: Conversation): Promise<void> {
     await this.#run(async (options) => {
       const { service } = this.#request;
-      if (service === 'upload-pack') {
+      const delegated = await this.#agent.delegated();
+      if (delegated !== undefined) {
+        await delegated.advertise(service, conversation, this.#pusher());
+      } else if (service === 'upload-pack') {
         await advertiseUploadPack(await this.#agent.uploadPack(), conversation, options);
       } else if (service === 'receive-pack') {
         await advertiseReceivePack(await this.#agent.receivePack(this.#pusher()), conversation, options);
@@ -56,7 +59,10 @@ export class AgentSession implements GitSession {
   async serve(conversation: Conversation): Promise<void> {
     await this.#run(async (options) => {
       const { service } = this.#request;
-      if (service === 'upload-pack') {
+      const delegated = await this.#agent.delegated();
+      if (delegated !== undefined) {
+        await delegated.serve(service, conversation, this.#pusher());
+      } else if (service === 'upload-pack') {
         await serveUploadPack(await this.#agent.uploadPack(), conversation, options);
       } else if (service === 'upload-archive') {
         await serveUploadArchive(await this.#agent.uploadArchive(), conversation, options);

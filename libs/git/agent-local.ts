@@ -12,6 +12,7 @@ import type { Pusher, RepositoryAgent, RepositoryFacts } from './agent.ts';
 import type { ReaderMessage, ValueReads } from './agent-reader.ts';
 import type { WriterMessage } from './agent-writer.ts';
 import type { PublishedFile } from './published-file.ts';
+import type { DelegatedRepository } from './delegate/delegated-repository.ts';
 import type { PoolRepository } from './pool-repository.ts';
 import type {
   BlobFields,
@@ -139,7 +140,13 @@ export class LocalRepositoryAgent implements RepositoryAgent {
   }
 
   async configValue(key: string): Promise<string | undefined> {
-    return await (await this.#present().disk()).configValue(key);
+    const repository = this.#present();
+    const delegated = await repository.delegated();
+    return await (delegated ?? (await repository.disk())).configValue(key);
+  }
+
+  delegated(): Promise<DelegatedRepository | undefined> {
+    return this.#present().delegated();
   }
 
   async verify(): Promise<readonly string[]> {

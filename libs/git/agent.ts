@@ -1,3 +1,4 @@
+import type { DelegatedRepository } from './delegate/delegated-repository.ts';
 import type { Oid } from '#base';
 import type { ArchiveRepository, ReceivePackRepository, UploadPackRepository } from '#wire';
 import type { PublishedFile } from './published-file.ts';
@@ -26,6 +27,8 @@ export interface RepositoryAgent extends RepositoryReader {
   configValue(key: string): Promise<string | undefined>;
   /** `git fsck` and the integrity of refs; returns what is wrong, one sentence each. */
   verify(): Promise<readonly string[]>;
+  /** What has whole conversations where only git understands the repository; undefined for nearly all. */
+  delegated(): Promise<DelegatedRepository | undefined>;
   /** The protocol's view for fetches. `actor` is the login, for reflogs and limits. */
   uploadPack(): Promise<UploadPackRepository>;
   receivePack(pusher: Pusher): Promise<ReceivePackRepository>;

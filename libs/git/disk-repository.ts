@@ -1,4 +1,4 @@
-import { type ObjectFormat, type Oid, PackhorseError } from '#base';
+import { hasCode, type ObjectFormat, type Oid, PackhorseError } from '#base';
 import type {
   ArchiveRepository,
   CommandResult,
@@ -128,6 +128,17 @@ export class DiskRepository {
     await recover(storage, options);
     const config = new RepositoryConfig(storage, options.gitDir);
     return new DiskRepository(storage, options, config, objectFormatOf(await config.values()));
+  }
+
+  /** False once the config asks for a format or an extension that we do not know. */
+  async isUnderstood(): Promise<boolean> {
+    try {
+      const config = await this.#config.values();
+      return config === this.#readPolicy?.config || objectFormatOf(config) === this.objectFormat;
+    } catch (error) {
+      if (hasCode(error, 'failed_precondition')) return false;
+      throw error;
+    }
   }
 
   /** The refs now. */

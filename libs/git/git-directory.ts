@@ -27,6 +27,14 @@ export async function findGitDirectory(
   return isAllowed(found) && (await isGitDirectory(disk, found)) ? found : undefined;
 }
 
+/** Whether `path` is what a linked work tree has instead of a repository of its own (gitrepository-layout, `worktrees/<id>`). */
+export async function isLinkedWorkTree(disk: Disk, path: string): Promise<boolean> {
+  const stamps = await Promise.all(
+    ['HEAD', 'commondir'].map((name) => unlessMissing(disk.stamp(`${path}/${name}`))),
+  );
+  return stamps.every((stamp) => stamp?.kind === 'file');
+}
+
 async function readPointer(
   disk: Disk,
   file: string,

@@ -1,7 +1,8 @@
-import { PackhorseError } from '#base';
+import { hasCode, PackhorseError } from '#base';
 import type { RefSnapshot } from '#wire';
+import { DelegatedRepository } from './delegate/delegated-repository.ts';
 import { DiskRepository, type DiskRepositoryOptions } from './disk-repository.ts';
-import { findGitDirectory } from './git-directory.ts';
+import { findGitDirectory, isLinkedWorkTree } from './git-directory.ts';
 import type { ObjectCache, RepositoryCache } from './objects/object-cache.ts';
 import { RepositoryObjects } from './objects/repository-objects.ts';
 import { SharedHandle } from './pool-handle.ts';
@@ -44,7 +45,7 @@ export class PoolRepository {
   readonly #node: PoolNode;
   readonly #cache: RepositoryCache;
   readonly #lastCommits = new LastCommits();
-  #opening: Promise<DiskRepository> | undefined;
+  #opening: Promise<DiskRepository | DelegatedRepository> | undefined;
 
   constructor(node: PoolNode, location: RepositoryLocation) {
     this.#node = node;
@@ -61,9 +62,27 @@ export class PoolRepository {
 
   /** Throws `not_found` when there is no repository, and `failed_precondition` for one that is not understood. */
   async disk(): Promise<DiskRepository> {
+    const repository = await this.#opened();
+    if (repository instanceof DiskRepository) return repository;
+    throw new PackhorseError('failed_precondition', 'Only git itself understands this repository.');
+  }
+
+  /** The repository as git serves it, where we do not understand it; undefined for nearly all. */
+  async delegated(): Promise<DelegatedRepository | undefined> {
+    const repository = await this.#opened();
+    if (repository instanceof DelegatedRepository) return repository;
+    if (this.location.mode === 'owned' || (await repository.isUnderstood())) return undefined;
+    this.#opening = undefined;
+    return await this.delegated();
+  }
+
+  async #opened(): Promise<DiskRepository | DelegatedRepository> {
     this.#opening ??= this.#open();
     try {
-      return await this.#opening;
+      const repository = await this.#opening;
+      // It may be changed into one that we do understand.
+      if (repository instanceof DelegatedRepository) this.#opening = undefined;
+      return repository;
     } catch (error) {
       this.#opening = undefined;
       throw error;
@@ -107,9 +126,12 @@ export class PoolRepository {
     };
   }
 
-  async #open(): Promise<DiskRepository> {
+  async #open(): Promise<DiskRepository | DelegatedRepository> {
     const { storage, maxCommands, runHooks, certificates } = this.#node;
     const { path, mode } = this.location;
+    if (mode === 'shared' && (await isLinkedWorkTree(storage.disk, path))) {
+      return new DelegatedRepository(storage, path);
+    }
     const gitDir = mode === 'owned' ? path : await findGitDirectory(storage.disk, path, () => false);
     if (gitDir === undefined || !(await exists(storage, gitDir))) {
       throw new PackhorseError('not_found', 'There is no repository here.', {
@@ -119,7 +141,12 @@ export class PoolRepository {
     const { id } = this.location;
     const objects = this.handle;
     const options = { id, gitDir, mode, objects, maxCommands, runHooks, certificates };
-    return await DiskRepository.open(storage, options);
+    try {
+      return await DiskRepository.open(storage, options);
+    } catch (error) {
+      if (mode === 'owned' || !hasCode(error, 'failed_precondition')) throw error;
+      return new DelegatedRepository(storage, gitDir);
+    }
   }
 }
 

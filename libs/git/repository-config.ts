@@ -102,6 +102,13 @@ export class RepositoryConfig {
       args: ['config', '--list', '--null', '--show-origin', '--includes'],
       okCodes: [0, 1, 128],
     });
+    // Git goes on without the config of a repository that it does not understand.
+    const misfit = /^warning: ((?:unknown repository extension|Expected git repo version).*)/ms.exec(
+      result.stderr,
+    )?.[1];
+    if (misfit !== undefined) {
+      throw new PackhorseError('failed_precondition', misfit.trim().replaceAll(/\s+/g, ' '));
+    }
     if (result.code === 128) {
       throw new PackhorseError('failed_precondition', "The repository's configuration cannot be read.", {
         metadata: { stderr: result.stderr.slice(-500) },

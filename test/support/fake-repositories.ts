@@ -189,6 +189,7 @@ export class FakeAgent implements RepositoryAgent {
 
   readonly createCommit = unsupported;
   readonly configValue = unsupported;
+  readonly delegated = unsupported;
   readonly uploadPack = unsupported;
   readonly receivePack = unsupported;
   readonly publishedFile = unsupported;
