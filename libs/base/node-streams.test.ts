@@ -71,6 +71,21 @@ test('leaving the loop leaves the stream open for whoever reads on', async () =>
   assert.equal(await join(readChunks(source, never)), 'rest');
 });
 
+test('leaving while a chunk is awaited ends the read, and the chunk is left for whoever reads on', async () => {
+  const source = new PassThrough();
+  const chunks = readChunks(source, never);
+  const pending = chunks.next();
+  await chunks.return();
+  assert.equal((await pending).done, true);
+  assert.deepEqual(source.eventNames(), new PassThrough().eventNames());
+  source.end('rest');
+  assert.equal((await chunks.next()).done, true);
+  assert.equal(chunks.readBytes, 0);
+  const others = readChunks(source, never);
+  assert.equal(await join(others), 'rest');
+  assert.equal(others.readBytes, 4);
+});
+
 test('waiting for an event leaves no listener behind', async () => {
   const emitter = new EventEmitter();
   const waiting = eventOf(emitter, ['a', 'b'], never);

@@ -40,7 +40,7 @@ export function answerOf(error: PackhorseError, requestId: string): TextAnswer {
 export async function sendText(exchange: Exchange, answer: TextAnswer, lingerMs: number): Promise<void> {
   const { request, response } = exchange;
   const body = Buffer.from(`${answer.message}\n`);
-  response.writeHead(answer.status, {
+  exchange.writeHead(answer.status, {
     ...noCacheHeaders,
     'Content-Type': 'text/plain; charset=utf-8',
     'Content-Length': body.length,

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Transform } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
-import { PackhorseError, readChunks } from '#base';
+import { PackhorseError, readChunks, type ByteStream, type ChunkReader } from '#base';
 
 const decoders: ReadonlyMap<string, () => Transform> = new Map([
   ['gzip', createGunzip],
@@ -24,38 +24,42 @@ function isIdentity(encoding: string | undefined): boolean {
  */
 export class RequestBody implements AsyncDisposable {
   /** Throws `invalid_argument` when the body cannot be inflated, `cancelled` when the client is gone. */
-  readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
-  readonly #over = new AbortController();
+  readonly chunks: ByteStream;
+  readonly #request: IncomingMessage;
+  readonly #reader: ChunkReader;
+  readonly #inflater: Transform | undefined;
 
   constructor(request: IncomingMessage, signal: AbortSignal) {
-    const reading = AbortSignal.any([signal, this.#over.signal]);
-    const decode = decoders.get(request.headers['content-encoding']?.toLowerCase() ?? '');
-    this.chunks = decode === undefined ? readChunks(request, reading) : inflate(request, decode(), reading);
+    this.#request = request;
+    this.#inflater = decoders.get(request.headers['content-encoding']?.toLowerCase() ?? '')?.();
+    if (this.#inflater !== undefined) request.pipe(this.#inflater);
+    this.#reader = readChunks(this.#inflater ?? request, signal);
+    this.chunks = this.#inflater === undefined ? this.#reader : inflated(this.#reader);
+  }
+
+  /** True when all of the body was read, which the HTTP parser says a moment later. */
+  get isWhole(): boolean {
+    const { headers, complete } = this.#request;
+    const { readBytes } = this.#reader;
+    return complete || (this.#inflater === undefined && Number(headers['content-length']) === readBytes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Wakes a read that was left pending: a generator only returns between two reads.
-    this.#over.abort();
-    await this.chunks.return().catch(() => undefined);
+    await this.#reader.return();
+    if (this.#inflater === undefined) return;
+    this.#request.unpipe(this.#inflater);
+    this.#inflater.destroy();
   }
 }
 
-async function* inflate(
-  request: IncomingMessage,
-  inflater: Transform,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  request.pipe(inflater);
+async function* inflated(chunks: ByteStream): ByteStream {
   try {
-    yield* readChunks(inflater, signal);
+    yield* chunks;
   } catch (thrown) {
     if (!isInflateError(thrown)) throw thrown;
     throw new PackhorseError('invalid_argument', 'The request body is not compressed as its header says.', {
       cause: thrown,
     });
-  } finally {
-    request.unpipe(inflater);
-    inflater.destroy();
   }
 }
 

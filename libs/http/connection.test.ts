@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { hasCode } from '#base';
+import { hasCode, PackhorseError } from '#base';
 import { text } from '#test/fake-git-gateway';
-import { HttpDoor } from '#test/http-door';
+import { HttpDoor, type RawClient } from '#test/http-door';
 import { waitUntil } from '#test/wait';
+import type { Conversation } from '#wire';
 
 /** A request header as it is on the wire. */
 function header(start: string, ...fields: readonly string[]): string {
@@ -24,25 +25,11 @@ test('a request that arrives one byte at a time is answered like any other', asy
     client.send(byte);
     await new Promise(setImmediate);
   }
-  const response = await client.until(/\r\n0\r\n\r\n$/);
-  assert.match(response, /^HTTP\/1\.1 200 OK\r\n/);
+  assert.equal(await client.body(), 'echo:abcde');
+  assert.match(client.received, /^HTTP\/1\.1 200 OK\r\n/);
   assert.equal(door.git.conversations.length, 1);
-  assert.equal(body(response), 'echo:abcde');
   client.socket.destroy();
 });
-
-/** The body of a chunked response. */
-function body(response: string): string {
-  let rest = response.slice(response.indexOf('\r\n\r\n') + 4);
-  let joined = '';
-  for (;;) {
-    const lineEnd = rest.indexOf('\r\n');
-    const length = Number.parseInt(rest.slice(0, lineEnd), 16);
-    if (length === 0) return joined;
-    joined += rest.slice(lineEnd + 2, lineEnd + 2 + length);
-    rest = rest.slice(lineEnd + 2 + length + 2);
-  }
-}
 
 test('whatever the sizes of chunks and writes, the bytes are the same', async () => {
   await using door = await HttpDoor.open();
@@ -55,11 +42,59 @@ test('whatever the sizes of chunks and writes, the bytes are the same', async ()
       client.send(sent.slice(0, at));
       await new Promise(setImmediate);
       client.send(sent.slice(at));
-      assert.equal(body(await client.until(/\r\n0\r\n\r\n$/)), `echo:${parts.join('')}`);
+      assert.equal(await client.body(), `echo:${parts.join('')}`);
       client.socket.destroy();
     }),
     { numRuns: 50 },
   );
+});
+
+test('an answer that is ready at once has a length, one that takes longer or is long has chunks', async () => {
+  await using door = await HttpDoor.open();
+  const later = Promise.withResolvers<void>();
+  const answers = {
+    short: async ({ output }: Conversation) => {
+      await output.write(Buffer.from('one, '));
+      await output.write(Buffer.from('two'));
+    },
+    slow: async ({ output }: Conversation) => {
+      await output.write(Buffer.from('one, '));
+      await later.promise;
+      await output.write(Buffer.from('two'));
+    },
+    long: ({ output }: Conversation) => output.write(Buffer.alloc(1_000_000, 'x')),
+  };
+  const ask = (answer: keyof typeof answers): RawClient => {
+    door.git.serve = answers[answer];
+    const client = door.connect();
+    client.send(push('Content-Length: 0'));
+    return client;
+  };
+  const short = ask('short');
+  assert.equal(await short.body(), 'one, two');
+  assert.match(short.received, /^Content-Length: 8\r$/m);
+  const slow = ask('slow');
+  // What is there is sent before the rest is.
+  await slow.until(/one, /);
+  later.resolve();
+  assert.equal(await slow.body(), 'one, two');
+  assert.match(slow.received, /^Transfer-Encoding: chunked\r$/m);
+  const long = ask('long');
+  assert.equal((await long.body()).length, 1_000_000);
+  assert.match(long.received, /^Transfer-Encoding: chunked\r$/m);
+  for (const client of [short, slow, long]) client.socket.destroy();
+});
+
+test('what was said before a failure still reaches the client, whose connection then ends', async () => {
+  await using door = await HttpDoor.open();
+  door.git.serve = async ({ output }) => {
+    await output.write(Buffer.from('ERR sorry'));
+    throw new PackhorseError('internal', 'Something broke.');
+  };
+  const client = door.connect();
+  client.send(push('Content-Length: 0'));
+  await client.closed;
+  assert.match(client.received, /^HTTP\/1\.1 200 OK\r\n[^]*ERR sorry/);
 });
 
 test('a client that waits for 100 Continue is refused before it sends anything', async () => {
@@ -85,7 +120,8 @@ test('a client that waits for 100 Continue is asked to go on once it is let in',
   client.send(push('Expect: 100-continue', 'Content-Length: 4'));
   await client.until(/^HTTP\/1\.1 100 Continue\r\n\r\n/);
   client.send('pack');
-  assert.match(await client.until(/0\r\n\r\n$/), /HTTP\/1\.1 200 OK[^]*pack/);
+  assert.match(await client.body(), /pack$/);
+  assert.match(client.received, /HTTP\/1\.1 200 OK/);
   client.socket.destroy();
 });
 
@@ -116,7 +152,7 @@ test('a service that does not read its whole request leaves the connection usabl
   const client = door.connect();
   client.send(push('Content-Length: 10'));
   client.send('0123456789');
-  await client.until(/enough\r\n0\r\n\r\n$/);
+  assert.equal(await client.body(), 'enough');
   client.send(header('GET /healthz'));
   await client.until(/ok\n$/);
   client.socket.destroy();
@@ -272,7 +308,7 @@ test('draining closes resting connections and lets a running request finish', as
   await late.closed;
   running.send('pack');
   await Promise.all([drained, running.closed]);
-  assert.match(running.received, /echo:[^]*pack\r\n0\r\n\r\n$/);
+  assert.match(await running.body(), /echo:[^]*pack$/);
 });
 
 test('draining ends what does not finish in time', async () => {

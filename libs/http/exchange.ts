@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { PackhorseError, plainAddress, readChunks, type Clock } from '#base';
 
@@ -20,11 +20,14 @@ export class Exchange {
   /** For the log: who asked, once that is known, and what went wrong. */
   login: string | undefined;
   failure: PackhorseError | undefined;
+  /** Whether the response says the id. */
+  tellsId = true;
   readonly #abort = new AbortController();
   readonly #clock: Clock;
   readonly #startedMs: number;
   /** True while the client waits for `100 Continue` before it sends its body (RFC 9110, 10.1.1). */
   #awaitsContinue: boolean;
+  #isBodyRead = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean, clock: Clock) {
     this.request = request;
@@ -36,7 +39,6 @@ export class Exchange {
     this.remoteAddress = plainAddress(request.socket.remoteAddress);
     const named = request.headers['x-request-id'];
     this.id = typeof named === 'string' && acceptableId.test(named) ? named : randomUUID();
-    response.setHeader('X-Request-Id', this.id);
     // What goes wrong on a socket ends in `close`; without a listener it would end the process.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
@@ -57,8 +59,20 @@ export class Exchange {
     this.response.writeContinue();
   }
 
+  /** Begins the response, which carries the request's id where the client is to know it. */
+  writeHead(status: number, headers: OutgoingHttpHeaders): void {
+    const id = this.tellsId ? { 'X-Request-Id': this.id } : {};
+    this.response.writeHead(status, { ...headers, ...id });
+  }
+
+  /** Says that the whole body was read, which the HTTP parser notices only a moment later. */
+  bodyWasRead(): void {
+    this.#isBodyRead = true;
+  }
+
   /** True while some of the request's body has not arrived. */
   get isReceiving(): boolean {
+    if (this.#isBodyRead) return false;
     const { headers, complete } = this.request;
     const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
     return hasBody && !complete;

@@ -38,7 +38,7 @@ export async function serveFile(
 }
 
 async function send(exchange: Exchange, name: string, file: PublishedFile, lingerMs: number): Promise<void> {
-  const { request, response } = exchange;
+  const { request } = exchange;
   const { sizeBytes } = file;
   // Nothing says which state of the file a condition is about, so with one the whole file is sent.
   const isConditional = request.headers['if-range'] !== undefined;
@@ -52,7 +52,7 @@ async function send(exchange: Exchange, name: string, file: PublishedFile, linge
     );
   }
   const part = range === 'whole' ? { startByte: 0, endByte: sizeBytes } : range;
-  response.writeHead(range === 'whole' ? 200 : 206, {
+  exchange.writeHead(range === 'whole' ? 200 : 206, {
     ...headersOf(name, file),
     'Content-Length': part.endByte - part.startByte,
     ...(range !== 'whole' && { 'Content-Range': `bytes ${part.startByte}-${part.endByte - 1}/${sizeBytes}` }),

@@ -56,24 +56,25 @@ async function runSession(exchange: Exchange, target: ServedTarget, options: Git
 }
 
 async function advertise(exchange: Exchange, service: GitService, session: GitSession): Promise<void> {
-  const { request, response, signal } = exchange;
+  const { request, signal } = exchange;
   const version = versionOf(exchange, service);
   // Protocol v2 dispenses with the line that names the service (gitprotocol-http, "Smart Clients").
   const preamble = version === 2 ? [] : [serviceLine(service)];
-  const output = new GitResponse(response, `application/x-git-${service}-advertisement`, signal, preamble);
+  using output = new GitResponse(exchange, `application/x-git-${service}-advertisement`, preamble);
   if (request.method !== 'HEAD') {
-    await session.advertise({ input: nothing(), output, version, stateless: true, signal });
+    await session.advertise({ input: nothing, output, version, stateless: true, signal });
   }
-  output.start();
+  output.finish();
 }
 
 async function serve(exchange: Exchange, service: GitService, session: GitSession): Promise<void> {
-  const { request, response, signal } = exchange;
-  const output = new GitResponse(response, `application/x-git-${service}-result`, signal);
+  const { request, signal } = exchange;
+  using output = new GitResponse(exchange, `application/x-git-${service}-result`);
   const version = versionOf(exchange, service);
   await using body = new RequestBody(request, signal);
   await session.serve({ input: body.chunks, output, version, stateless: true, signal });
-  output.start();
+  if (body.isWhole) exchange.bodyWasRead();
+  output.finish();
 }
 
 function versionOf({ request }: Exchange, service: GitService): Conversation['version'] {
@@ -87,7 +88,9 @@ function serviceLine(service: GitService): Buffer {
   return Buffer.from(`${(line.length + 4).toString(16).padStart(4, '0')}${line}0000`);
 }
 
-async function* nothing(): ByteStream {}
+const nothing: ByteStream = {
+  [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }),
+};
 
 /** Why the body of this request cannot be read, if so (RFC 9110, 15.5.16). */
 function mediaRefusal(

@@ -132,7 +132,7 @@ class NodeHttpServer implements HttpServer {
     const parse = files === undefined ? parseGitTarget : parseRootTarget;
     const target = parse(request.method ?? '', request.url ?? '');
     // The header fields are those that git http-backend sends.
-    if (files !== undefined) response.removeHeader('X-Request-Id');
+    exchange.tellsId = files === undefined;
     if (target?.kind === 'file' && files !== undefined) {
       void serveFile(exchange, target, files, settings);
       return 'git';
@@ -144,6 +144,7 @@ class NodeHttpServer implements HttpServer {
     if (serveStatus(exchange, this.#health, metrics, settings)) return 'status';
     try {
       exchange.continue();
+      if (exchange.tellsId) response.setHeader('X-Request-Id', exchange.id);
       fallback(request, response);
     } catch (thrown) {
       void sendError(exchange, thrown, settings.lingerTimeoutMs);

@@ -1,5 +1,6 @@
 import { pino, stdSerializers } from 'pino';
 import { PackhorseError, type Log, type LogFields } from '#base';
+import { LineBatch } from './line-batch.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -18,10 +19,12 @@ function describeError(thrown: unknown): unknown {
 }
 
 /**
- * Structured JSON lines on standard error (pino: the usual logger of Node servers, and the fastest).
+ * Structured JSON lines on standard error (pino: the usual logger of Node servers, and the fastest),
+ * some at a time.
  * Anything that looks like a credential is redacted, as a second line of defence.
  */
 export function createLog(options: { readonly level: LogLevel; readonly fields?: LogFields }): Log {
+  const lines = standardError();
   const logger = pino(
     {
       level: options.level,
@@ -43,17 +46,32 @@ export function createLog(options: { readonly level: LogLevel; readonly fields?:
         ],
       },
     },
-    pino.destination({ dest: 2, sync: true }),
+    lines,
   );
-  return wrap(logger);
+  return wrap(logger, () => lines.flush());
 }
 
-function wrap(logger: pino.Logger): Log {
+/** Lines that were gathered go with the process; one destination for all logs of it. */
+function standardError(): LineBatch {
+  const destination = pino.destination({ dest: 2, sync: true });
+  const lines = new LineBatch((text) => void destination.write(text));
+  process.on('exit', () => lines.flush());
+  return lines;
+}
+
+/** What is worth a warning may be the last that is heard of this process: it is written at once. */
+function wrap(logger: pino.Logger, flush: () => void): Log {
   return {
     debug: (message, fields) => logger.debug(fields ?? {}, message),
     info: (message, fields) => logger.info(fields ?? {}, message),
-    warn: (message, fields) => logger.warn(fields ?? {}, message),
-    error: (message, fields) => logger.error(fields ?? {}, message),
-    child: (fields) => wrap(logger.child(fields)),
+    warn: (message, fields) => {
+      logger.warn(fields ?? {}, message);
+      flush();
+    },
+    error: (message, fields) => {
+      logger.error(fields ?? {}, message);
+      flush();
+    },
+    child: (fields) => wrap(logger.child(fields), flush),
   };
 }

@@ -130,8 +130,20 @@ export class RawClient {
 
   /** Everything received so far, once it matches. */
   async until(pattern: RegExp): Promise<string> {
-    while (!pattern.test(this.#received)) {
-      if (this.#isEnded) throw new Error(`closed without ${pattern}: ${JSON.stringify(this.#received)}`);
+    await this.#until(() => pattern.test(this.#received), `${pattern}`);
+    return this.#received;
+  }
+
+  /** The body of the last response received, once it is whole (RFC 9112, 6.3). */
+  async body(): Promise<string> {
+    let body: string | undefined;
+    await this.#until(() => (body = bodyOf(this.#received)) !== undefined, 'a whole response');
+    return body ?? '';
+  }
+
+  async #until(isEnough: () => boolean, what: string): Promise<void> {
+    while (!isEnough()) {
+      if (this.#isEnded) throw new Error(`closed without ${what}: ${JSON.stringify(this.#received)}`);
       await new Promise<void>((resolve) => {
         const wake = (): void => {
           this.socket.removeListener('data', wake).removeListener('close', wake);
@@ -140,6 +152,24 @@ export class RawClient {
         this.socket.once('data', wake).once('close', wake);
       });
     }
-    return this.#received;
+  }
+}
+
+/** The body of the last response, chunked or of known length; undefined while it is not whole. */
+function bodyOf(received: string): string | undefined {
+  const response = received.slice(received.lastIndexOf('HTTP/1.1 '));
+  const headEnd = response.indexOf('\r\n\r\n') + 4;
+  if (headEnd < 4) return undefined;
+  let rest = response.slice(headEnd);
+  const length = /^Content-Length: (\d+)\r$/m.exec(response.slice(0, headEnd))?.[1];
+  if (length !== undefined) return rest.length >= Number(length) ? rest : undefined;
+  let joined = '';
+  for (;;) {
+    const lineEnd = rest.indexOf('\r\n');
+    if (lineEnd < 0) return undefined;
+    const size = Number.parseInt(rest.slice(0, lineEnd), 16);
+    if (size === 0) return joined;
+    joined += rest.slice(lineEnd + 2, lineEnd + 2 + size);
+    rest = rest.slice(lineEnd + 2 + size + 2);
   }
 }
