@@ -8,4 +8,5 @@ export * from './log.ts';
 export * from './node-streams.ts';
 export * from './oid.ts';
 export * from './random.ts';
+export * from './requester.ts';
 export * from './settings.ts';

@@ -117,6 +117,20 @@ export const settingDefinitions = {
       256,
       'Fetches that may wait for a producer; past it the answer is `unavailable`.',
     ),
+    maxWorkPerRepository: setting(
+      6,
+      'Packs produced, and pushes indexed, and archives made, at once for one repository (each kind counts by itself); further ones wait.',
+    ),
+    maxWorkPerUser: setting(6, 'The same for one user.'),
+    maxWorkPerAddress: setting(6, 'The same for one address.'),
+    maxWaitingWork: setting(
+      64,
+      'How many of a kind may wait for one repository, one user or one address; past it the answer is `unavailable`.',
+    ),
+    maxWorkWaitMs: setting(
+      2 * minute,
+      'How long such work waits for its turn; past it the answer is `unavailable`.',
+    ),
     maxArchivers: setting(4, '`git upload-archive` processes at once on a node; further archives wait.'),
     maxArchiverQueue: setting(
       64,
@@ -352,9 +366,9 @@ export const settingDefinitions = {
   node: {
     drainTimeoutMs: setting(30 * second, 'How long SIGTERM waits for running sessions.'),
     loopDelayAlarmMs: setting(250, 'Event loop delay (p99 over 10 s) above which a warning is logged.'),
-    maxGitSessions: setting(512, 'Git sessions at once on a node; past it the answer is `unavailable`.'),
+    maxGitSessions: setting(4_000, 'Git sessions at once on a node; past it the answer is `unavailable`.'),
     maxGitSessionsPerAddress: setting(
-      128,
+      1_000,
       'Git sessions at once of one address; past it the answer is `unavailable`.',
     ),
   },

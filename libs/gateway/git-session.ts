@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { toPackhorseError, type Clock, type Log, type Settings } from '#base';
+import { onBehalfOf, toPackhorseError, type Clock, type Log, type Settings, type Requester } from '#base';
 import type { RepositoryAgent, Pusher } from '#git';
 import type { Metrics } from '#telemetry';
 import {
@@ -75,11 +75,18 @@ export class AgentSession implements GitSession {
   async #run(work: (options: WireOptions) => Promise<void>): Promise<void> {
     const { settings, agentName, clock, log } = this.#context;
     try {
-      await work({ settings, agent: agentName, sessionId: this.#sessionId, clock, log });
+      const options = { settings, agent: agentName, sessionId: this.#sessionId, clock, log };
+      await onBehalfOf(this.#requester(), () => work(options));
     } catch (thrown) {
       this.#outcome = toPackhorseError(thrown).code;
       throw thrown;
     }
+  }
+
+  #requester(): Requester {
+    const { identity, remoteAddress } = this.#request;
+    const user = identity.kind === 'user' ? identity.login : undefined;
+    return { repository: this.#agent.id, user, address: remoteAddress };
   }
 
   /** In the words of git http-backend, which programs that read reflogs and hooks know. */

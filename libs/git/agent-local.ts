@@ -37,6 +37,7 @@ export interface OpenPool {
 }
 
 export interface LocalAgentOptions {
+  readonly id: string;
   /** Opens the pool where needed. Asked for every message, for an idle pool closes. */
   readonly pool: () => OpenPool;
   readonly readTimeoutMs: number;
@@ -53,6 +54,10 @@ export class LocalRepositoryAgent implements RepositoryAgent {
 
   constructor(options: LocalAgentOptions) {
     this.#options = options;
+  }
+
+  get id(): string {
+    return this.#options.id;
   }
 
   async head(): Promise<Head> {

@@ -16,6 +16,8 @@ export interface RepositoryFacts {
 
 /** The address of one repository's pool: what gateway and doors hold. Cheap to obtain; the pool opens on first use and closes when idle. */
 export interface RepositoryAgent extends RepositoryReader {
+  /** Of the repository, as `RepositoryLocation` has it. */
+  readonly id: string;
   /** Several reads in one turn of one reader: they all see the same refs. */
   transaction<Result>(work: (reader: RepositoryReader) => Promise<Result>): Promise<Result>;
   /** Builds trees and a commit from changes and moves a ref to it. Throws `aborted` when the ref moved meanwhile. */

@@ -118,6 +118,7 @@ export class RepositoryPools {
   agent(location: RepositoryLocation): RepositoryAgent {
     const { readTimeoutMs, gitTimeoutMs } = this.#options.settings;
     return new LocalRepositoryAgent({
+      id: location.id,
       pool: () => this.#pool(location),
       readTimeoutMs,
       writeTimeoutMs: gitTimeoutMs,

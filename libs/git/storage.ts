@@ -46,6 +46,15 @@ interface StorageParts extends Pick<Storage, 'git' | 'disk' | 'clock' | 'random'
 export function createStorage(settings: Settings['git'], parts: Partial<StorageParts> = {}): Storage {
   const { clock = systemClock, disk = systemDisk, random = systemRandom, log = silentLog } = parts;
   const path = parts.packCachePath;
+  const shares = {
+    maxPerRepository: settings.maxWorkPerRepository,
+    maxPerUser: settings.maxWorkPerUser,
+    maxPerAddress: settings.maxWorkPerAddress,
+    maxWaitingOfEach: settings.maxWaitingWork,
+    maxWaitMs: settings.maxWorkWaitMs,
+  };
+  const limit = (maxRunning: number, maxWaiting: number): ConcurrencyLimit =>
+    new ConcurrencyLimit(maxRunning, maxWaiting, shares, clock);
   return {
     git: parts.git ?? new GitRunner({ timeoutMs: settings.gitTimeoutMs }),
     disk,
@@ -56,9 +65,9 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
     namespace: parts.namespace ?? '',
     startedAtMs: clock.nowMs(),
     ...(path !== undefined && { packCache: new PackCache({ path, settings, disk, clock, random, log }) }),
-    producers: new ConcurrencyLimit(settings.maxPackProducers, settings.maxPackProducerQueue),
-    archivers: new ConcurrencyLimit(settings.maxArchivers, settings.maxArchiverQueue),
-    indexers: new ConcurrencyLimit(settings.maxIndexers, settings.maxIndexerQueue),
+    producers: limit(settings.maxPackProducers, settings.maxPackProducerQueue),
+    archivers: limit(settings.maxArchivers, settings.maxArchiverQueue),
+    indexers: limit(settings.maxIndexers, settings.maxIndexerQueue),
     smallPacks: new MemoryBudget(settings.smallPackMemoryBytes),
   };
 }

@@ -37,6 +37,8 @@ export async function conduct(
       await writer.fail(error.message).catch(() => undefined);
       throw error;
     }
+    // A web server has a status for this, which also tells when to come again.
+    if (hasCode(error, 'unavailable') && conversation.stateless && !writer.hasWritten) throw error;
     if (hasCode(error, ...toldCodes)) {
       options.log.info('git request refused', { error });
       if (await writer.fail(error.message)) return;

@@ -17,6 +17,7 @@ export class PktWriter {
   #linesOnBand = false;
   #isRaw = false;
   #writesUnderWay = 0;
+  #hasWritten = false;
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
@@ -36,6 +37,11 @@ export class PktWriter {
 
   get hasSideband(): boolean {
     return this.#mode !== 'none';
+  }
+
+  /** True once something was handed to the sink, so that nothing can be taken back. */
+  get hasWritten(): boolean {
+    return this.#hasWritten;
   }
 
   /** True while the client has not yet taken what was written last. */
@@ -132,6 +138,7 @@ export class PktWriter {
 
   async #underWay(write: Promise<void>): Promise<void> {
     this.#writesUnderWay += 1;
+    this.#hasWritten = true;
     try {
       await write;
     } finally {

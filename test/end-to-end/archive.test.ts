@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { as, doors, type Remote } from '#test/doors';
 import { commitFiles, git, gitFails, newWorkTree, tryGit } from '#test/git';
 import { temporaryDirectory } from '#test/temporary';
+import { waitUntil } from '#test/wait';
 import { RootScene } from './root-scene.ts';
 import { generated, Scene } from './scene.ts';
 
@@ -30,7 +31,6 @@ const requests = (directory: string): readonly (readonly string[])[] => [
   ['--format=tgz', '-9', 'main'],
   ['--prefix=engine-1.0/', 'main'],
   ['main', '--', directory],
-  [`main:${directory}`],
 ];
 
 async function sameAsLocal(remote: Remote): Promise<void> {
@@ -124,23 +124,54 @@ describe('a plain directory', () => {
   });
 
   test('ends with its client', async () => {
-    const path = await scene.create();
-    const work = await newWorkTree();
-    writeFileSync(join(work, 'large'), Buffer.alloc(64 * 1024 * 1024));
-    await git(['add', '.'], { cwd: work });
-    await git(['commit', '--quiet', '--message', 'large'], { cwd: work });
-    await git(['push', '--quiet', path, 'main'], { cwd: work });
-    await git(['config', 'http.uploadarchive', 'true'], { cwd: path });
-    const { url } = await scene.remote({ name: 'http' }, path);
+    const url = await large(scene);
     const given = new AbortController();
     const response = await post(url, ['main'], {}, given.signal);
-    const reader = response.body?.getReader();
-    await reader?.read();
+    await response.body?.getReader().read();
     const before = scene.packhorse.log.length;
     given.abort();
     await scene.packhorse.waitForLog(new RegExp(`^[^]{${before}}[^]*"aborted":true`));
   });
 });
+
+test('a server that makes as many archives as it may says at each door that it is busy', async () => {
+  await using scene = await RootScene.start({
+    env: { PACKHORSE_GIT_MAX_WORK_PER_ADDRESS: '1', PACKHORSE_GIT_MAX_WAITING_WORK: '0' },
+  });
+  const url = await large(scene);
+  const holding = new AbortController();
+  const held = await post(url, ['main'], {}, holding.signal);
+  assert.equal(held.status, 200);
+  const refused = await post(url, ['main']);
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get('retry-after'), '5');
+  assert.match(await refused.text(), /^The server is busy/);
+  const path = await scene.create(source);
+  await git(['config', 'daemon.uploadarch', 'true'], { cwd: path });
+  for (const name of ['ssh', 'git'] as const) {
+    const remote = await scene.remote({ name }, path);
+    const said = await gitFails(['archive', `--remote=${remote.url}`, 'main'], as(remote));
+    assert.match(said, /remote error: The server is busy/, name);
+  }
+  holding.abort();
+  const ssh = await scene.remote({ name: 'ssh' }, path);
+  await waitUntil('there is room again', async () => {
+    const asked = await tryGit(['archive', `--remote=${ssh.url}`, 'main'], as(ssh));
+    return asked.code === 0;
+  });
+});
+
+/** The address of a repository whose archive does not fit into any buffer on its way. */
+async function large(scene: RootScene): Promise<string> {
+  const path = await scene.create();
+  const work = await newWorkTree();
+  writeFileSync(join(work, 'large'), Buffer.alloc(64 * 1024 * 1024));
+  await git(['add', '.'], { cwd: work });
+  await git(['commit', '--quiet', '--message', 'large'], { cwd: work });
+  await git(['push', '--quiet', path, 'main'], { cwd: work });
+  await git(['config', 'http.uploadarchive', 'true'], { cwd: path });
+  return (await scene.remote({ name: 'http' }, path)).url;
+}
 
 describe('a server with accounts', () => {
   let scene: Scene;

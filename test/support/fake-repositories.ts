@@ -55,6 +55,7 @@ const entries: readonly TreeEntry[] = [
 
 /** A repository in memory: `commits` commits on `main` (the newest has the highest number) and a tag `v1`. */
 export class FakeAgent implements RepositoryAgent {
+  readonly id = 'fake';
   commits: number;
   branch = 'refs/heads/main';
   problems: readonly string[] = [];
