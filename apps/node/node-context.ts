@@ -112,6 +112,27 @@ function observeNode(
       return packs === undefined ? 0 : read(packs);
     });
   }
+  const maintenance = (): typeof pools.counts.maintenance => pools.counts.maintenance;
+  metrics.observe(
+    'packhorse_maintenance_running',
+    'Repositories that are being maintained.',
+    () => maintenance().running,
+  );
+  metrics.observe(
+    'packhorse_maintenance_waiting',
+    'Repositories that are going to be looked after.',
+    () => maintenance().waiting,
+  );
+  metrics.observe(
+    'packhorse_maintenance_succeeded',
+    'Runs of maintenance that ended well.',
+    () => maintenance().succeeded,
+  );
+  metrics.observe(
+    'packhorse_maintenance_failed',
+    'Runs of maintenance that failed.',
+    () => maintenance().failed,
+  );
   metrics.observe('packhorse_repository_handles', 'Open libgit2 handles.', () => pools.counts.openHandles);
 }
 

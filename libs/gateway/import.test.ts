@@ -68,6 +68,7 @@ function agentThat(
   return {
     receivePack: async () => receiver,
     uploadPack: async () => receiver,
+    maintain: async () => undefined,
     setHead: async (ref: string) => void heads.push(ref),
   } as unknown as RepositoryAgent;
 }

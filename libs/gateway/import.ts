@@ -48,8 +48,19 @@ export async function importRepository(task: ImportTask): Promise<void> {
     const mirror = await fetchMirror(task, source, gitDir);
     await pushMirror(task, mirror);
     if (mirror.defaultBranch !== undefined) await task.agent.setHead(mirror.defaultBranch);
+    // Whoever pushes or fetches next needs it; everything else can wait for its time.
+    await writeGraph(task);
   } finally {
     await rm(gitDir, { recursive: true, force: true });
+  }
+}
+
+async function writeGraph({ agent, onProgress }: ImportTask): Promise<void> {
+  try {
+    await agent.maintain({ onProgress, graphOnly: true });
+  } catch {
+    // The import itself is complete; the next maintenance says what is wrong.
+    onProgress('The commit-graph could not be written now.\n');
   }
 }
 

@@ -8,11 +8,12 @@ import type {
   Ref,
   UploadPackRepository,
 } from '#wire';
-import type { Pusher, RepositoryAgent, RepositoryFacts } from './agent.ts';
+import type { MaintenanceRequest, Pusher, RepositoryAgent, RepositoryFacts } from './agent.ts';
 import type { ReaderMessage, ValueReads } from './agent-reader.ts';
 import type { WriterMessage } from './agent-writer.ts';
 import type { PublishedFile } from './published-file.ts';
 import type { DelegatedRepository } from './delegate/delegated-repository.ts';
+import type { MaintenanceReport } from './maintenance/repository-maintenance.ts';
 import type { PoolRepository } from './pool-repository.ts';
 import type {
   BlobFields,
@@ -156,6 +157,10 @@ export class LocalRepositoryAgent implements RepositoryAgent {
 
   async verify(): Promise<readonly string[]> {
     return await (await this.#present().disk()).verify();
+  }
+
+  async maintain(request: MaintenanceRequest): Promise<MaintenanceReport> {
+    return await (await this.#present().disk()).maintainNow({ ...request, force: true });
   }
 
   async uploadPack(): Promise<UploadPackRepository> {

@@ -1,7 +1,7 @@
 import { type Asks, type Behaviour, type Refusal, refuse, type Self } from '#actor';
-import { type ByteStream, hasCode, type Oid, PackhorseError } from '#base';
+import { type ByteStream, type Oid, PackhorseError } from '#base';
 import type { RefSnapshot } from '#wire';
-import type { RepositoryObjects } from './objects/repository-objects.ts';
+import type { SharedHandle } from './pool-handle.ts';
 import type { PoolRepository } from './pool-repository.ts';
 import { RepositoryReads } from './read/repository-reads.ts';
 import type { RepositoryReader } from './reader.ts';
@@ -26,8 +26,7 @@ export type ReaderMessage =
 
 interface ReaderState {
   readonly repository: PoolRepository;
-  /** Opened with the first read. */
-  objects: RepositoryObjects | undefined;
+  readonly handle: SharedHandle;
 }
 
 /** One reader agent: a handle of its own, and one read at a time. */
@@ -37,7 +36,7 @@ export function readerBehaviour(
   return {
     kind: 'repository-reader',
     mailboxMessages,
-    init: (repository) => ({ repository, objects: undefined }),
+    init: (repository) => ({ repository, handle: repository.openHandle() }),
     handle: {
       read: (state, { method, args }, self) =>
         turn(state, { signal: self.signal }, (reads) => {
@@ -50,7 +49,7 @@ export function readerBehaviour(
       transaction: (state, { work }, self) => transaction(state, work, self),
       touch: () => undefined,
     },
-    terminate: (state) => closeHandle(state),
+    terminate: ({ repository, handle }) => repository.closeHandle(handle),
   };
 }
 
@@ -74,19 +73,12 @@ async function turn<Result>(
   work: (reads: RepositoryReads) => Promise<Result>,
 ): Promise<Result | Refusal> {
   try {
-    state.objects ??= await state.repository.openObjects();
-    const context = await state.repository.context(state.objects, options);
-    return await work(new RepositoryReads(context));
+    return await state.handle.use(async (objects) => {
+      const context = await state.repository.context(objects, options);
+      return await work(new RepositoryReads(context));
+    });
   } catch (error) {
-    if (!(error instanceof PackhorseError)) throw error;
-    // The handle may hold on to something that is no longer so on disk.
-    if (hasCode(error, 'data_loss')) await closeHandle(state);
-    return refuse(error);
+    if (error instanceof PackhorseError) return refuse(error);
+    throw error;
   }
-}
-
-async function closeHandle(state: ReaderState): Promise<void> {
-  const { objects } = state;
-  state.objects = undefined;
-  if (objects !== undefined) await state.repository.closeObjects(objects);
 }

@@ -2,6 +2,8 @@ import type { DelegatedRepository } from './delegate/delegated-repository.ts';
 import type { Oid } from '#base';
 import type { ArchiveRepository, ReceivePackRepository, UploadPackRepository } from '#wire';
 import type { PublishedFile } from './published-file.ts';
+import type { MaintenanceFacts } from './maintenance/facts.ts';
+import type { MaintenanceReport } from './maintenance/repository-maintenance.ts';
 import type { CreateCommitRequest, RepositoryReader } from './reader.ts';
 
 /** Facts about a repository on disk, for pages and operators. */
@@ -12,6 +14,15 @@ export interface RepositoryFacts {
   readonly looseObjects: number;
   readonly refs: number;
   readonly objectFormat: 'sha1' | 'sha256';
+  readonly maintenance: MaintenanceFacts;
+}
+
+/** Which maintenance is asked for. */
+export interface MaintenanceRequest {
+  /** Text for whoever watches, possibly with carriage returns. */
+  readonly onProgress: (text: string) => void;
+  /** Nothing but a commit-graph, quickly made, for a history that has just come in. */
+  readonly graphOnly?: boolean;
 }
 
 /** The address of one repository's pool: what gateway and doors hold. Cheap to obtain; the pool opens on first use and closes when idle. */
@@ -31,6 +42,8 @@ export interface RepositoryAgent extends RepositoryReader {
   verify(): Promise<readonly string[]>;
   /** What has whole conversations where only git understands the repository; undefined for nearly all. */
   delegated(): Promise<DelegatedRepository | undefined>;
+  /** Does all maintenance now, whether there is need for it or not; waits for its turn on the node. */
+  maintain(request: MaintenanceRequest): Promise<MaintenanceReport>;
   /** The protocol's view for fetches. `actor` is the login, for reflogs and limits. */
   uploadPack(): Promise<UploadPackRepository>;
   receivePack(pusher: Pusher): Promise<ReceivePackRepository>;

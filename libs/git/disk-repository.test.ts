@@ -78,9 +78,10 @@ test('facts are counted, and damage is found', async () => {
   await git(['repack', '-adq'], { cwd: bare });
   await git(['hash-object', '-w', '--stdin'], { cwd: bare, input: 'loose' });
   const repository = await openDiskRepository(bare);
-  const { sizeBytes, ...facts } = await repository.facts();
+  const { sizeBytes, maintenance, ...facts } = await repository.facts();
   assert.deepEqual(facts, { generation: 1, packs: 1, looseObjects: 1, refs: 1, objectFormat: 'sha1' });
   assert.ok(sizeBytes > 500);
+  assert.deepEqual([maintenance.bitmap, maintenance.commitsOutsideGraph], ['pack', 1]);
   assert.deepEqual(await repository.verify(), []);
   const pack = readdirSync(join(bare, 'objects/pack')).find((name) => name.endsWith('.pack')) ?? '';
   const path = join(bare, 'objects/pack', pack);

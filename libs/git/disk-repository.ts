@@ -2,7 +2,6 @@ import { hasCode, type ObjectFormat, type Oid, PackhorseError } from '#base';
 import type {
   ArchiveRepository,
   CommandResult,
-  CommitNode,
   CommitOptions,
   CertificatePolicy,
   HookRunner,
@@ -14,18 +13,12 @@ import type {
 import type { Pusher, RepositoryFacts } from './agent.ts';
 import { alternateTips } from './alternates.ts';
 import { uploadArchive } from './upload-archive.ts';
-import { GraphReader } from './commit-graph/graph-reader.ts';
-import type { CommitGraph } from './commit-graph/commit-graph.ts';
-import { reachesAll } from './commit-graph/reaches.ts';
+import { CommitHistory } from './commit-graph/history.ts';
 import { objectFormatOf } from './git-directory.ts';
 import type { ObjectReader } from './object-reader.ts';
-import { PushGate } from './maintenance/push-gate.ts';
-import {
-  type MaintenanceOptions,
-  type MaintenanceReport,
-  RepositoryMaintenance,
-} from './maintenance/repository-maintenance.ts';
-import { isReachable, shallowBoundary } from './packs/reachability.ts';
+import type { MaintenanceOptions, MaintenanceReport } from './maintenance/repository-maintenance.ts';
+import { RepositoryUpkeep } from './maintenance/upkeep.ts';
+import { shallowBoundary } from './packs/reachability.ts';
 import { RepositoryPacks } from './packs/repository-packs.ts';
 import { transactionHook } from './hooks/transaction-hook.ts';
 import { hooksOf, pushSurroundings } from './push-surroundings.ts';
@@ -72,9 +65,8 @@ export class DiskRepository {
   readonly #config: RepositoryConfig;
   readonly #shallow: ShallowFile;
   readonly #refs: RefStore;
-  readonly #graph: GraphReader;
-  readonly #pushes = new PushGate();
-  readonly #maintenance: RepositoryMaintenance;
+  readonly #history: CommitHistory;
+  readonly #upkeep: RepositoryUpkeep;
   readonly #packs: RepositoryPacks;
   #readPolicy: { readonly config: ConfigValues; readonly policy: RepositoryPolicy } | undefined;
 
@@ -92,24 +84,6 @@ export class DiskRepository {
     this.#shallow = new ShallowFile(storage, options.gitDir, format);
     const { gitDir, mode, objects } = options;
     const { disk, clock, log, random } = storage;
-    this.#graph = new GraphReader(storage, gitDir, format);
-    this.#maintenance = new RepositoryMaintenance(storage, {
-      gitDir,
-      objectFormat: format,
-      pushes: this.#pushes,
-      refs: () => this.refs(),
-      commitsOutsideGraph: (max) => this.#commitsOutsideGraph(max),
-      withRefsLocked: (work) => this.#refs.exclusively(work),
-      packsRemoved: () => options.packsRemoved?.() ?? Promise.resolve(),
-    });
-    this.#packs = new RepositoryPacks(storage, {
-      id: options.id,
-      gitDir: options.gitDir,
-      objectFormat: format,
-      commitNode: async (oid) => this.#commitNode(oid, await this.#graph.current()),
-      shallows: () => this.#shallow.commits(),
-      refs: () => this.refs(),
-    });
     this.#refs = new RefStore({
       gitDir,
       objectFormat: format,
@@ -121,13 +95,42 @@ export class DiskRepository {
       reflogPolicy: async () => (await this.#policy()).reflogs,
       ...(mode === 'shared' ? { noteLocks: (paths) => noteLocks(disk, random, gitDir, paths) } : {}),
     });
+    const refs = (): Promise<RefSnapshot> => this.refs();
+    this.#history = new CommitHistory(storage, {
+      gitDir,
+      objectFormat: format,
+      objects,
+      shallow: this.#shallow,
+      refs,
+    });
+    this.#packs = new RepositoryPacks(storage, {
+      id: options.id,
+      gitDir,
+      objectFormat: format,
+      commitNode: (oid) => this.#history.node(oid),
+      shallows: () => this.#shallow.commits(),
+      refs,
+    });
+    this.#upkeep = new RepositoryUpkeep(storage, {
+      gitDir,
+      objectFormat: format,
+      mode,
+      config,
+      history: this.#history,
+      refs,
+      withRefsLocked: (work) => this.#refs.exclusively(work),
+      noteBusy: () => this.#noteBusy(),
+      packsRemoved: () => options.packsRemoved?.() ?? Promise.resolve(),
+    });
   }
 
   /** Throws `failed_precondition` for a repository whose format or config is not understood. */
   static async open(storage: Storage, options: DiskRepositoryOptions): Promise<DiskRepository> {
     await recover(storage, options);
     const config = new RepositoryConfig(storage, options.gitDir);
-    return new DiskRepository(storage, options, config, objectFormatOf(await config.values()));
+    const repository = new DiskRepository(storage, options, config, objectFormatOf(await config.values()));
+    await repository.#upkeep.resume();
+    return repository;
   }
 
   /** False once the config asks for a format or an extension that we do not know. */
@@ -165,33 +168,14 @@ export class DiskRepository {
     }
   }
 
-  /** Until the result is disposed nothing is removed that a push may have been told to be there. */
-  async #beginPush(): Promise<AsyncDisposable> {
-    const inside = await this.#pushes.enter();
-    try {
-      const busy = await this.#noteBusy();
-      return {
-        async [Symbol.asyncDispose]() {
-          inside[Symbol.dispose]();
-          await busy[Symbol.asyncDispose]();
-        },
-      };
-    } catch (error) {
-      inside[Symbol.dispose]();
-      throw error;
-    }
+  /** Maintains a repository of ours, see RepositoryUpkeep. */
+  maintain(options: MaintenanceOptions): Promise<MaintenanceReport> {
+    return this.#upkeep.run(options);
   }
 
-  /**
-   * Maintains a repository of ours, see RepositoryMaintenance. Throws `failed_precondition` for one
-   * that others write to as well: those look after it.
-   */
-  async maintain(options: MaintenanceOptions): Promise<MaintenanceReport> {
-    if (this.#options.mode === 'shared') {
-      throw new PackhorseError('failed_precondition', 'This repository is maintained by those who share it.');
-    }
-    await using _busy = await this.#noteBusy();
-    return await this.#maintenance.run(options);
+  /** The same now, when it is its turn on this node. */
+  maintainNow(options: Omit<MaintenanceOptions, 'signal'>): Promise<MaintenanceReport> {
+    return this.#upkeep.runNow(options);
   }
 
   /** Names another default branch, which may be unborn. Throws `invalid_argument` for a bad name. */
@@ -229,61 +213,19 @@ export class DiskRepository {
   async uploadPack(): Promise<UploadPackRepository> {
     const { upload } = await this.#policy();
     const { objects } = this.#options;
-    let graph: Promise<CommitGraph | undefined> | undefined;
-    const commitNode = async (oid: Oid): Promise<CommitNode | undefined> =>
-      await this.#commitNode(oid, await (graph ??= this.#graph.current()));
     return {
       objectFormat: this.objectFormat,
       uploadPolicy: upload,
       refs: () => this.#servedRefs(),
       existing: (oids) => objects.existing(oids),
-      commitNode,
+      commitNode: this.#history.view(),
       shallows: () => this.#shallow.commits(),
       shallowBoundary: (wants, deepen) => shallowBoundary(this.#storage, this.gitDir, wants, deepen),
-      reachable: (oids, tips) => this.#isReachable(oids, tips),
+      reachable: (oids, tips) => this.#history.isReachable(oids, tips),
       objectSizes: (oids) => this.#objectSizes(oids),
       bundleList: () => this.#bundleList(),
       pack: (request, signal) => this.#packs.serve(request, signal),
     };
-  }
-
-  /** Where the repository itself is shallow, history ends. */
-  async #commitNode(oid: Oid, graph: CommitGraph | undefined): Promise<CommitNode | undefined> {
-    // There is no graph where the repository is shallow.
-    const known = graph?.node(oid);
-    if (known !== undefined) return known;
-    const [node, shallows] = await Promise.all([
-      this.#options.objects.commitNode(oid),
-      this.#shallow.commits(),
-    ]);
-    return node !== undefined && shallows.has(node.oid) ? { ...node, parents: [] } : node;
-  }
-
-  /** True when every commit of `oids` is an ancestor of some of `tips`. */
-  async #isReachable(oids: readonly Oid[], tips: readonly Oid[]): Promise<boolean> {
-    const graph = await this.#graph.current();
-    if (graph !== undefined) {
-      const nodeOf = (oid: Oid): CommitNode | Promise<CommitNode | undefined> =>
-        graph.node(oid) ?? this.#commitNode(oid, undefined);
-      const { maxReachabilityCommits } = this.#storage.settings;
-      const found = await reachesAll(nodeOf, tips, oids, maxReachabilityCommits);
-      if (found !== undefined) return found;
-    }
-    return await isReachable(this.#storage, this.gitDir, oids, tips);
-  }
-
-  async #commitsOutsideGraph(max: number): Promise<number> {
-    const graph = await this.#graph.current();
-    const waiting = (await this.refs()).refs.map(({ oid, peeled }) => peeled ?? oid);
-    const outside = new Set<Oid>();
-    for (let oid = waiting.pop(); oid !== undefined && outside.size < max; oid = waiting.pop()) {
-      if (outside.has(oid) || graph?.has(oid) === true) continue;
-      const node = await this.#commitNode(oid, undefined);
-      if (node === undefined) continue;
-      outside.add(oid);
-      waiting.push(...node.parents);
-    }
-    return outside.size;
   }
 
   async #objectSizes(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, number>> {
@@ -318,7 +260,7 @@ export class DiskRepository {
       ...pushSurroundings(this.#storage, target, hooks),
       openQuarantine: async (signal) => {
         if (signal.aborted) throw new PackhorseError('cancelled', 'The operation was cancelled.');
-        const busy = await this.#beginPush();
+        const busy = await this.#upkeep.beginPush();
         return new PushQuarantine(this.#storage, this.#quarantineHost(policy, by, hooks), busy, signal);
       },
     };
@@ -368,6 +310,7 @@ export class DiskRepository {
     const hook = await transactionHook(hooks, options);
     const results = await this.#refs.transact(commands, { atomic, by, message, ...(hook && { hook }) });
     if (this.#options.mode === 'owned') await this.#adoptDefaultBranch(before, by);
+    await this.#upkeep.afterPush(results);
     return results;
   }
 
@@ -403,6 +346,7 @@ export class DiskRepository {
     const counted = await countFacts(this.#storage.disk, this.gitDir);
     return {
       ...counted,
+      maintenance: await this.#upkeep.facts(),
       generation: snapshot.generation,
       refs: snapshot.refs.length,
       objectFormat: this.objectFormat,

@@ -14,6 +14,7 @@ export type { PublishedFile } from './published-file.ts';
 export { namespacePrefix } from './refs/namespace.ts';
 export { RefStore, type RefStoreOptions } from './refs/ref-store.ts';
 export type { RepositoryMode } from './repository-policy.ts';
+export type { MaintenanceCounts } from './maintenance/scheduler.ts';
 export { createStorage, type Storage } from './storage.ts';
 export { openVolume, type Volume } from './volume/volume.ts';
 export { type Disk, type DiskFile, systemDisk } from './volume/disk.ts';

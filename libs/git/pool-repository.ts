@@ -3,6 +3,7 @@ import type { RefSnapshot } from '#wire';
 import { DelegatedRepository } from './delegate/delegated-repository.ts';
 import { DiskRepository, type DiskRepositoryOptions } from './disk-repository.ts';
 import { findGitDirectory, isLinkedWorkTree } from './git-directory.ts';
+import { surveyPackNames } from './maintenance/object-survey.ts';
 import type { ObjectCache, RepositoryCache } from './objects/object-cache.ts';
 import { RepositoryObjects } from './objects/repository-objects.ts';
 import { SharedHandle } from './pool-handle.ts';
@@ -44,6 +45,8 @@ export class PoolRepository {
   readonly handle: SharedHandle;
   readonly #node: PoolNode;
   readonly #cache: RepositoryCache;
+  /** All handles, those of the readers too. */
+  readonly #handles = new Set<SharedHandle>();
   readonly #lastCommits = new LastCommits();
   #opening: Promise<DiskRepository | DelegatedRepository> | undefined;
 
@@ -51,13 +54,28 @@ export class PoolRepository {
     this.#node = node;
     this.location = location;
     this.#cache = node.cache.of(location.id);
-    const { clock, settings } = node.storage;
-    this.handle = new SharedHandle({
+    this.handle = this.openHandle();
+  }
+
+  /** Another handle for somebody; give it back with `closeHandle`. */
+  openHandle(): SharedHandle {
+    const { clock, settings, disk } = this.#node.storage;
+    const handle = new SharedHandle({
       open: () => this.openObjects(),
       close: (objects) => this.closeObjects(objects),
       clock,
       idleMs: settings.poolIdleMs,
+      ...(this.location.mode === 'shared' && {
+        packs: async () => (await surveyPackNames(disk, (await this.disk()).gitDir)).map(({ name }) => name),
+      }),
     });
+    this.#handles.add(handle);
+    return handle;
+  }
+
+  async closeHandle(handle: SharedHandle): Promise<void> {
+    this.#handles.delete(handle);
+    await handle.close();
   }
 
   /** Throws `not_found` when there is no repository, and `failed_precondition` for one that is not understood. */
@@ -140,7 +158,10 @@ export class PoolRepository {
     }
     const { id } = this.location;
     const objects = this.handle;
-    const options = { id, gitDir, mode, objects, maxCommands, runHooks, certificates };
+    const packsRemoved = async (): Promise<void> => {
+      for (const handle of this.#handles) handle.refresh();
+    };
+    const options = { id, gitDir, mode, objects, maxCommands, runHooks, certificates, packsRemoved };
     try {
       return await DiskRepository.open(storage, options);
     } catch (error) {

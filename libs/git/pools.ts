@@ -14,6 +14,7 @@ import type { RepositoryAgent } from './agent.ts';
 import { LocalRepositoryAgent, type OpenPool } from './agent-local.ts';
 import { readerBehaviour, type ReaderMessage } from './agent-reader.ts';
 import { writerBehaviour, type WriterMessage } from './agent-writer.ts';
+import type { MaintenanceCounts } from './maintenance/scheduler.ts';
 import { ObjectCache } from './objects/object-cache.ts';
 import type { PackCacheCounts } from './pack-cache/pack-cache.ts';
 import { type PoolNode, PoolRepository, type RepositoryLocation } from './pool-repository.ts';
@@ -48,6 +49,7 @@ export interface PoolCounts {
   readonly openHandles: number;
   readonly cache: ObjectCache['counts'];
   readonly packs: PackCacheCounts | undefined;
+  readonly maintenance: MaintenanceCounts;
 }
 
 type Pool = Supervisor<{
@@ -127,6 +129,8 @@ export class RepositoryPools {
 
   /** Closes the pool of a repository after what it is doing, so that its directory can be moved or removed. */
   async close(id: string): Promise<void> {
+    const gitDir = this.#repositories.get(id)?.deref()?.location.path;
+    if (gitDir !== undefined) this.#node.storage.maintenance.forget(gitDir);
     await this.#pools.running(id)?.stop({ drain: true });
     this.#repositories.delete(id);
     await this.#node.storage.packCache?.forget(id);
@@ -134,7 +138,10 @@ export class RepositoryPools {
 
   /** Starts nothing new, lets what runs end, and closes all pools; after `timeoutMs` they are cut off. */
   async drain(timeoutMs: number): Promise<void> {
-    await this.#pools.stop({ reason: 'shutdown', drain: true, timeoutMs });
+    await Promise.all([
+      this.#node.storage.maintenance.stop(),
+      this.#pools.stop({ reason: 'shutdown', drain: true, timeoutMs }),
+    ]);
     await this.#node.storage.packCache?.close();
   }
 
@@ -144,6 +151,7 @@ export class RepositoryPools {
       openHandles: this.#node.openHandles,
       cache: this.#node.cache.counts,
       packs: this.#node.storage.packCache?.counts,
+      maintenance: this.#node.storage.maintenance.counts,
     };
   }
 

@@ -9,6 +9,7 @@ import {
 } from '#base';
 import { PackCache } from './pack-cache/pack-cache.ts';
 import { GitRunner } from './process/git-runner.ts';
+import { MaintenanceScheduler } from './maintenance/scheduler.ts';
 import { ConcurrencyLimit } from './process/limit.ts';
 import { MemoryBudget } from './process/memory-budget.ts';
 import { type Disk, systemDisk } from './volume/disk.ts';
@@ -35,6 +36,7 @@ export interface Storage {
   readonly smallPacks: MemoryBudget;
   /** Absent where no directory was given for it. */
   readonly packCache?: PackCache;
+  readonly maintenance: MaintenanceScheduler;
 }
 
 interface StorageParts extends Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log' | 'namespace'> {
@@ -69,5 +71,6 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
     archivers: limit(settings.maxArchivers, settings.maxArchiverQueue),
     indexers: limit(settings.maxIndexers, settings.maxIndexerQueue),
     smallPacks: new MemoryBudget(settings.smallPackMemoryBytes),
+    maintenance: new MaintenanceScheduler(settings, { clock, log }),
   };
 }

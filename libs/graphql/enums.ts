@@ -94,7 +94,20 @@ export const ActorSortEnum = builder.enumType('ActorSort', {
 });
 
 export const JobKindEnum = builder.enumType('JobKind', {
-  values: { IMPORT: { value: 'import' }, VERIFY: { value: 'verify' } } as const,
+  values: {
+    IMPORT: { value: 'import' },
+    VERIFY: { value: 'verify' },
+    MAINTAIN: { value: 'maintain' },
+  } as const,
+});
+
+export const BitmapEnum = builder.enumType('Bitmap', {
+  description: 'What tells reachable objects without a walk through history.',
+  values: {
+    NONE: { value: 'none' },
+    PACK: { value: 'pack', description: 'A bitmap of the base pack, from which clones are made.' },
+    MULTI_PACK: { value: 'multi-pack', description: 'One bitmap over several packs.' },
+  } as const,
 });
 
 export const JobStateEnum = builder.enumType('JobState', {

@@ -13,7 +13,7 @@ import {
 } from '#base';
 import { ProgressText, type ProgressLine } from './progress-text.ts';
 
-export type JobKind = 'import' | 'verify';
+export type JobKind = 'import' | 'verify' | 'maintain';
 export type JobState = 'running' | 'succeeded' | 'failed';
 
 /** Something that takes longer than a request should: it is started, then asked for. */

@@ -59,6 +59,10 @@ const VerifyRepositoryInput = builder.inputType('VerifyRepositoryInput', {
   fields: (t) => ({ owner: t.string({ required: true }), name: t.string({ required: true }) }),
 });
 
+const MaintainRepositoryInput = builder.inputType('MaintainRepositoryInput', {
+  fields: (t) => ({ owner: t.string({ required: true }), name: t.string({ required: true }) }),
+});
+
 builder.mutationFields((t) => ({
   createRepository: t.field({
     type: Repository,
@@ -151,6 +155,27 @@ builder.mutationFields((t) => ({
         isExempt: isAdministrator(caller),
       } as const;
       return jobs.start(request, () => agent.verify());
+    },
+  }),
+  maintainRepository: t.field({
+    type: Job,
+    description:
+      'Repacks, writes bitmaps and the commit-graph, packs refs and removes what is left over, now instead of when there is need. For those who may administer the repository.',
+    args: { input: t.arg({ type: MaintainRepositoryInput, required: true }) },
+    extensions: cost(1_000),
+    resolve: async (_root, { input: { owner, name } }, { repositories, jobs, identity }) => {
+      const caller = signedIn(identity);
+      const { record, agent } = await repositories.open(caller, owner, name, 'admin');
+      const request = {
+        kind: 'maintain',
+        repository: `${record.ownerLogin}/${record.name}`,
+        identity: caller,
+        isExempt: isAdministrator(caller),
+      } as const;
+      return jobs.start(request, async (onProgress) => {
+        await agent.maintain({ onProgress });
+        return [];
+      });
     },
   }),
 }));

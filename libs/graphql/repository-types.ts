@@ -3,7 +3,7 @@ import type { RepositoryFacts } from '#git';
 import type { Ref } from '#wire';
 import { builder } from './builder.ts';
 import { cost } from './cost.ts';
-import { ObjectFormatEnum, RoleEnum, VisibilityEnum } from './enums.ts';
+import { BitmapEnum, ObjectFormatEnum, RoleEnum, VisibilityEnum } from './enums.ts';
 import {
   Blob,
   Commit,
@@ -100,6 +100,35 @@ const AheadBehind = builder
   .objectRef<{ readonly ahead: number; readonly behind: number }>('AheadBehind')
   .implement({ fields: (t) => ({ ahead: t.exposeInt('ahead'), behind: t.exposeInt('behind') }) });
 
+const Maintenance = builder.objectRef<RepositoryFacts['maintenance']>('RepositoryMaintenance').implement({
+  description: 'How well the files on disk are looked after.',
+  fields: (t) => ({
+    lastRunAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'Null before the first run.',
+      resolve: ({ lastRunAtMs }) => (lastRunAtMs === undefined ? null : new Date(lastRunAtMs)),
+    }),
+    lastFailure: t.string({
+      nullable: true,
+      description: 'Why the last run failed; null when it did not.',
+      resolve: ({ lastFailure }) => lastFailure,
+    }),
+    bitmap: t.expose('bitmap', { type: BitmapEnum }),
+    commitsInGraph: t.exposeInt('commitsInGraph', { description: 'Commits in the commit-graph.' }),
+    commitsOutsideGraph: t.exposeInt('commitsOutsideGraph', {
+      description: 'Commits that refs reach and that are not in the commit-graph, counted up to a limit.',
+    }),
+    unreachableObjects: t.exposeInt('unreachableObjects', {
+      description: 'Objects that nothing reaches, as far as they were found.',
+    }),
+    garbageFiles: t.exposeInt('garbageFiles', {
+      description: 'Packs and stray files that are going to be removed.',
+    }),
+    garbageBytes: t.expose('garbageBytes', { type: 'Long' }),
+  }),
+});
+
 const Facts = builder.objectRef<RepositoryFacts>('RepositoryFacts').implement({
   description: 'What is on disk.',
   fields: (t) => ({
@@ -111,6 +140,7 @@ const Facts = builder.objectRef<RepositoryFacts>('RepositoryFacts').implement({
     packs: t.exposeInt('packs'),
     looseObjects: t.exposeInt('looseObjects'),
     refs: t.exposeInt('refs'),
+    maintenance: t.expose('maintenance', { type: Maintenance }),
   }),
 });
 

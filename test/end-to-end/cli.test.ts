@@ -91,9 +91,26 @@ test('a repository is imported from a path, with its refs and its default branch
   assert.match(stderr, /100%/);
   assert.equal(await refsOf(await server.repositoryPath('bob/copy')), await refsOf(source));
   assert.equal(await server.cli(['repo', 'verify', 'bob/copy']), 'bob/copy is sound.');
+  const graph = join(await server.repositoryPath('bob/copy'), 'objects/info/commit-graph');
+  assert.ok(existsSync(graph), 'the first push after an import finds one');
   const again = await server.tryCli(['repo', 'import', source, 'bob/copy']);
   assert.equal(again.code, 1);
   assert.match(again.stderr, /packhorse: .*empty/);
+});
+
+test('maintenance is forced, shown, and leaves a sound repository', async () => {
+  await server.cli(['repo', 'import', source, 'bob/maintained']);
+  const printed = await server.tryCli(['repo', 'maintain', 'bob/maintained']);
+  assert.equal(printed.code, 0, printed.stderr);
+  assert.match(printed.stdout.toString(), /^Maintained bob\/maintained: /);
+  assert.match(printed.stderr, /Packing what branches and tags reach/);
+  const info = await json<{ maintenance: { bitmap: string; commitsOutsideGraph: number } }>(
+    'repo',
+    'info',
+    'bob/maintained',
+  );
+  assert.deepEqual([info.maintenance.bitmap, info.maintenance.commitsOutsideGraph], ['pack', 0]);
+  assert.equal(await server.cli(['repo', 'verify', 'bob/maintained']), 'bob/maintained is sound.');
 });
 
 test('a source that is no repository leaves an empty one behind, and says so', async () => {

@@ -1,7 +1,15 @@
 import { type Accounts, type RepositoryRecord } from '#accounts';
 import { PackhorseError, randomId, type Oid } from '#base';
 import type { RepositoryGateway } from '#gateway';
-import type { CommitFields, Diff, RepositoryAgent, Signature, TagFields, TreeEntry } from '#git';
+import type {
+  CommitFields,
+  Diff,
+  MaintenanceRequest,
+  RepositoryAgent,
+  Signature,
+  TagFields,
+  TreeEntry,
+} from '#git';
 import type { Ref } from '#wire';
 
 const unsupported = (): never => {
@@ -181,6 +189,28 @@ export class FakeAgent implements RepositoryAgent {
       looseObjects: 2,
       refs: (await this.refs('')).length,
       objectFormat: 'sha1' as const,
+      maintenance: {
+        lastRunAtMs: 1_700_000_000_000,
+        lastFailure: undefined,
+        bitmap: 'pack' as const,
+        commitsInGraph: this.commits,
+        commitsOutsideGraph: 0,
+        unreachableObjects: 0,
+        garbageFiles: 0,
+        garbageBytes: 0,
+      },
+    };
+  }
+
+  async maintain({ onProgress }: MaintenanceRequest) {
+    onProgress('Packing everything\n');
+    return {
+      repack: 'full' as const,
+      commitGraph: true,
+      refsPacked: true,
+      reflogEntriesForgotten: 0,
+      packsRemoved: 1,
+      nextRemovalAtMs: undefined,
     };
   }
 

@@ -46,6 +46,16 @@ test('a repository is created, listed, described, changed and deleted', async ()
     packs: 1,
     looseObjects: 2,
     generation: 0,
+    maintenance: {
+      lastRunAt: '2023-11-14T22:13:20.000Z',
+      lastFailure: null,
+      bitmap: 'pack',
+      commitsInGraph: 0,
+      commitsOutsideGraph: 0,
+      unreachableObjects: 0,
+      garbageFiles: 0,
+      garbageBytes: 0,
+    },
   });
   const changed = await session.json<Record<string, unknown>>([
     'repo',
@@ -240,4 +250,15 @@ test('a check tells every problem and fails when there is one', async () => {
   const asJson = await session.run(['repo', 'verify', 'ada/sound', '--json']);
   assert.equal(asJson.code, 1);
   assert.deepEqual(JSON.parse(asJson.stdout), { repository: 'ada/sound', problems: agent.problems });
+});
+
+test('maintenance shows how it goes, and what it left', async () => {
+  await session.server.repositories.add('ada', 'kept', { commits: 1 });
+  const { code, stdout, stderr } = await session.run(['repo', 'maintain', 'ada/kept']);
+  assert.deepEqual([code, stdout], [0, 'Maintained ada/kept: 1 packs, 5.0 GB.\n']);
+  assert.match(stderr, /Packing everything/);
+  const info = await session.text(['repo', 'info', 'ada/kept']);
+  assert.match(info, /^Bitmap +pack$/m);
+  assert.match(info, /^Commit-graph +1 commits, 0 not in it$/m);
+  assert.match(info, /^Maintained +2023-11-14 22:13$/m);
 });

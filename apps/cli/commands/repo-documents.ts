@@ -23,6 +23,16 @@ export interface RepositoryDetails extends RepositorySummary {
     readonly packs: number;
     readonly looseObjects: number;
     readonly generation: number;
+    readonly maintenance: {
+      readonly lastRunAt: string | null;
+      readonly lastFailure: string | null;
+      readonly bitmap: string;
+      readonly commitsInGraph: number;
+      readonly commitsOutsideGraph: number;
+      readonly unreachableObjects: number;
+      readonly garbageFiles: number;
+      readonly garbageBytes: number;
+    };
   };
 }
 
@@ -52,7 +62,13 @@ export const repositoryDetails = `query RepositoryDetails($owner: String!, $name
   repository(owner: $owner, name: $name) {
     id ${summaryFields} objectFormat
     head { branch oid commit { summary } }
-    facts { refs sizeBytes packs looseObjects generation }
+    facts {
+      refs sizeBytes packs looseObjects generation
+      maintenance {
+        lastRunAt lastFailure bitmap commitsInGraph commitsOutsideGraph
+        unreachableObjects garbageFiles garbageBytes
+      }
+    }
   }
 }`;
 
@@ -68,6 +84,10 @@ export const importRepository = `mutation ImportRepository($input: ImportReposit
 
 export const verifyRepository = `mutation VerifyRepository($input: VerifyRepositoryInput!) {
   verifyRepository(input: $input) { id }
+}`;
+
+export const maintainRepository = `mutation MaintainRepository($input: MaintainRepositoryInput!) {
+  maintainRepository(input: $input) { id }
 }`;
 
 /** As `--json` prints it. */
@@ -93,5 +113,6 @@ export function detailsJson(repository: RepositoryDetails): object {
     defaultBranch: head.branch,
     headOid: head.oid,
     ...facts,
+    maintenance: { ...facts.maintenance, bitmap: facts.maintenance.bitmap.toLowerCase().replace('_', '-') },
   };
 }

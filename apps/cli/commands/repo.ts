@@ -12,6 +12,7 @@ import {
   detailsJson,
   grantRole,
   listRepositories,
+  maintainRepository,
   repositoryDetails,
   summaryJson,
   updateRepository,
@@ -77,6 +78,7 @@ async function info(name: RepositoryName, options: CommonOptions): Promise<void>
   const { repository } = await client.ask<{ repository: RepositoryDetails }>(repositoryDetails, name);
   output(options, detailsJson(repository), () => {
     const { head, facts } = repository;
+    const { maintenance } = facts;
     const tip = head.oid === null ? 'empty' : `${head.oid.slice(0, 12)} ${head.commit?.summary ?? ''}`;
     printFields([
       ['Repository', repository.fullName],
@@ -86,6 +88,16 @@ async function info(name: RepositoryName, options: CommonOptions): Promise<void>
       ['Default branch', `${head.branch ?? '(detached)'} (${tip.trimEnd()})`],
       ['Refs', String(facts.refs)],
       ['Size', `${formatSize(facts.sizeBytes)}: ${facts.packs} packs, ${facts.looseObjects} loose objects`],
+      ['Bitmap', maintenance.bitmap.toLowerCase().replace('_', '-')],
+      ['Commit-graph', `${maintenance.commitsInGraph} commits, ${maintenance.commitsOutsideGraph} not in it`],
+      [
+        'Garbage',
+        `${maintenance.garbageFiles} files, ${formatSize(maintenance.garbageBytes)}; ${maintenance.unreachableObjects} unreachable objects`,
+      ],
+      ['Maintained', formatTime(maintenance.lastRunAt)],
+      ...(maintenance.lastFailure === null
+        ? []
+        : ([['Maintenance failed', maintenance.lastFailure]] as const)),
       ['Object format', repository.objectFormat.toLowerCase()],
       ['Named on disk', repository.id],
       ['HTTP', repository.httpUrl],
@@ -195,6 +207,23 @@ async function verify(repository: RepositoryName, options: CommonOptions): Promi
   });
 }
 
+async function maintain(repository: RepositoryName, options: CommonOptions): Promise<void> {
+  const client = await connect(options);
+  const { maintainRepository: job } = await client.ask<{ maintainRepository: StartedJob }>(
+    maintainRepository,
+    { input: repository },
+  );
+  await followJob(client, job, 'maintenance');
+  const { repository: details } = await client.ask<{ repository: RepositoryDetails }>(
+    repositoryDetails,
+    repository,
+  );
+  output(options, detailsJson(details), () => {
+    const { packs, sizeBytes } = details.facts;
+    print(`Maintained ${details.fullName}: ${packs} packs, ${formatSize(sizeBytes)}.`);
+  });
+}
+
 export function repoCommands(): Command {
   return group('repo', 'repositories', [
     clientCommand('create', 'create an empty repository')
@@ -227,6 +256,9 @@ export function repoCommands(): Command {
     clientCommand('verify', 'check every object and ref; exit status 1 when something is wrong')
       .argument('<owner/name>', '', parseRepositoryName)
       .action(verify),
+    clientCommand('maintain', 'repack, write bitmaps and the commit-graph, and tidy up, now')
+      .argument('<owner/name>', '', parseRepositoryName)
+      .action(maintain),
     clientCommand('delete', 'delete a repository and everything in it')
       .argument('<owner/name>', '', parseRepositoryName)
       .option('--yes', 'do not ask')

@@ -56,6 +56,19 @@ export async function surveyObjects(disk: Disk, gitDir: string): Promise<ObjectS
   };
 }
 
+/** The packs of a repository by name, without a look into them. */
+export async function surveyPackNames(
+  disk: Disk,
+  gitDir: string,
+): Promise<readonly { readonly name: string; readonly isKept: boolean }[]> {
+  const entries = (await unlessMissing(disk.list(`${gitDir}/objects/pack`))) ?? [];
+  const names = new Set(entries.map(({ name }) => name));
+  return entries.flatMap(({ name }) => {
+    const [, pack = '', extension = ''] = packFile.exec(name) ?? [];
+    return extension === 'pack' ? [{ name: pack, isKept: names.has(`${pack}.keep`) }] : [];
+  });
+}
+
 async function packFacts(
   disk: Disk,
   directory: string,

@@ -32,6 +32,8 @@ export interface MaintenanceOptions {
   readonly onProgress?: (text: string) => void;
   /** Everything, whether there is need for it or not. */
   readonly force?: boolean;
+  /** Nothing but a commit-graph, quickly made, for a history that has just come in. */
+  readonly graphOnly?: boolean;
 }
 
 /** What a run did, for the log and for metrics. */
@@ -44,6 +46,15 @@ export interface MaintenanceReport {
   /** When there is something to remove next; undefined when there is not. */
   readonly nextRemovalAtMs: number | undefined;
 }
+
+const nothingDone: MaintenanceReport = {
+  repack: 'none',
+  commitGraph: false,
+  refsPacked: false,
+  reflogEntriesForgotten: 0,
+  packsRemoved: 0,
+  nextRemovalAtMs: undefined,
+};
 
 const reflogIntervalMs = 24 * 3_600_000;
 
@@ -89,6 +100,10 @@ export class RepositoryMaintenance {
     const { signal, onProgress = () => undefined } = options;
     const force = options.force === true;
     const task: MaintenanceTask = { gitDir, objectFormat, signal, onProgress };
+    if (options.graphOnly === true) {
+      await writeCommitGraph(this.#storage, task, { whole: true, changedPaths: false });
+      return { ...nothingDone, commitGraph: true };
+    }
     await this.#removeLeftovers(task);
     const removedBefore = await this.#removeRetired(task);
     const repack = await this.#repack(task, force);
@@ -219,7 +234,7 @@ export class RepositoryMaintenance {
   async #writeGraph(task: MaintenanceTask, force: boolean, whole: boolean): Promise<boolean> {
     const { maintenanceCommits } = this.#storage.settings;
     const enough = maintenanceCommits + 1;
-    if (!force && (await this.#host.commitsOutsideGraph(enough)) < enough) return false;
+    if (!force && !whole && (await this.#host.commitsOutsideGraph(enough)) < enough) return false;
     await writeCommitGraph(this.#storage, task, { whole: whole || force, changedPaths: true });
     return true;
   }

@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import type { RepositoryRole, Visibility } from '#accounts';
 import { hasCode, PackhorseError } from '#base';
+import { count, formatSize, formatTime } from '../format.ts';
 import type { Markup } from '../layout.ts';
 import { ownerLink, repositoryLink } from '../links.ts';
 import type { RepositoryView } from '../view.ts';
@@ -52,6 +53,29 @@ async function people(view: RepositoryView, address: string): Promise<Markup> {
     </form>`;
 }
 
+/** What operators ask for first when a repository is slow or large. */
+async function upkeep(view: RepositoryView): Promise<Markup> {
+  const { sizeBytes, packs, looseObjects, maintenance } = await view.open.agent.facts();
+  const { lastRunAtMs, lastFailure, bitmap, commitsInGraph, commitsOutsideGraph } = maintenance;
+  const rows: readonly (readonly [string, string | Markup])[] = [
+    ['Size', `${formatSize(sizeBytes)}: ${count(packs, 'pack')}, ${count(looseObjects, 'loose object')}`],
+    ['Bitmap', bitmap],
+    ['Commit-graph', `${count(commitsInGraph, 'commit')}, ${commitsOutsideGraph} not in it`],
+    ['Garbage', `${count(maintenance.garbageFiles, 'file')}, ${formatSize(maintenance.garbageBytes)}`],
+    ['Unreachable', count(maintenance.unreachableObjects, 'object')],
+    ['Maintained', lastRunAtMs === undefined ? 'never' : formatTime(lastRunAtMs)],
+    ...(lastFailure === undefined ? [] : ([['Last failure', lastFailure]] as const)),
+  ];
+  return html`<h2>On disk</h2>
+    <dl class="facts">
+      ${rows.map(
+        ([name, value]) =>
+          html`<dt>${name}</dt>
+            <dd>${value}</dd>`,
+      )}
+    </dl>`;
+}
+
 async function show(view: RepositoryView, problem: string | undefined): Promise<Response> {
   requireAdmin(view);
   const { record } = view.open;
@@ -79,7 +103,7 @@ async function show(view: RepositoryView, problem: string | undefined): Promise<
         </div>
         <div><button type="submit">Save</button></div>
       </form>
-      ${await people(view, address)}
+      ${await people(view, address)} ${await upkeep(view)}
       <h2>Delete</h2>
       <p>This removes the repository with everything in it. It cannot be undone.</p>
       <form method="post" action="${address}/delete" class="stack">
