@@ -4,6 +4,7 @@ import { createAccounts } from '#accounts';
 import { openDatabase } from '#db';
 import { AccountsGitGateway, AccountsRepositoryGateway, LocalLocator } from '#gateway';
 import { openVolume } from '#git';
+import { clientAddress } from '#base';
 import { createGraphql } from '#graphql';
 import { authenticate, createHttpServer } from '#http';
 import { createSshServer, loadOrCreateHostKeys } from '#ssh';
@@ -56,7 +57,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
     }),
     observe: () => observation(context),
     authenticate: (request) =>
-      authenticate(authenticator, request.headers.authorization, request.socket.remoteAddress ?? ''),
+      authenticate(authenticator, request.headers.authorization, clientAddress(request)),
   });
   const web = opening.adopt(
     createWeb({
@@ -75,6 +76,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
     git,
     authenticator,
     settings: settings.http,
+    proxies: options.trustedProxies,
     log,
     fallback: (request, response) => {
       const answer = request.url?.split('?', 1)[0] === '/graphql' ? graphql : web.handle;

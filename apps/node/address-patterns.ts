@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { addNetwork, familyOf } from '#base';
 
 /**
  * True when `address` matches a comma-separated list of patterns (ssh_config(5), "PATTERNS"):
@@ -29,19 +30,4 @@ function matchesOne(pattern: string, address: string): boolean {
     .replaceAll('*', '.*')
     .replaceAll('?', '.');
   return new RegExp(`^${source}$`, 'i').test(address);
-}
-
-/** Adds `ADDRESS` or `ADDRESS/BITS`; false when it is neither. */
-export function addNetwork(networks: BlockList, text: string): boolean {
-  const [address = '', bits, ...more] = text.split('/');
-  const family = isIP(address);
-  const maxBits = family === 6 ? 128 : 32;
-  const prefix = bits === undefined ? maxBits : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
-  if (family === 0 || more.length > 0 || !(prefix <= maxBits)) return false;
-  networks.addSubnet(address, prefix, familyOf(address));
-  return true;
-}
-
-export function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }

@@ -21,6 +21,11 @@ test('a wrong value is refused with the name of its flag', () => {
     { httpPort: '' },
     { logLevel: 'loud' },
     { anonymousPush: true },
+    { gitPort: '9418' },
+    { root: '/srv', exportAll: true },
+    { root: '/srv', gitPort: 'x' },
+    { trustedProxies: '10.0.0.0/99' },
+    { trustedProxies: 'proxy.example.org' },
   ]) {
     assert.throws(
       () => readOptions(flags, {}),

@@ -1,4 +1,4 @@
-import { PackhorseError } from '#base';
+import { PackhorseError, TrustedProxies } from '#base';
 import { namespacePrefix } from '#git';
 import type { LogLevel } from '#telemetry';
 import { isValidRefName } from '#wire';
@@ -36,6 +36,10 @@ export interface NodeOptions {
   readonly exportAll: boolean;
   /** With `gitPort`: says which of the reasons it was that a request is refused for. */
   readonly informativeErrors: boolean;
+  /** Proxies that are believed where a request came from. */
+  readonly trustedProxies: TrustedProxies;
+  /** The header field in which they say so. */
+  readonly clientAddressHeader: string;
   /** How many volumes must have a push on disk before it is acknowledged. */
   readonly durability: number;
   /** The message bus of a cluster. */
@@ -164,6 +168,19 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     fallback: 'false',
     description: 'with --git-port: tell clients whether a repository is missing or not exported',
   },
+  trustedProxies: {
+    flags: '--trusted-proxies <networks>',
+    variable: 'PACKHORSE_TRUSTED_PROXIES',
+    fallback: undefined,
+    description:
+      'proxies that name the client, such as 127.0.0.1,10.0.0.0/8: limits then count clients, not proxies',
+  },
+  clientAddressHeader: {
+    flags: '--client-address-header <name>',
+    variable: 'PACKHORSE_CLIENT_ADDRESS_HEADER',
+    fallback: 'X-Forwarded-For',
+    description: 'header field in which trusted proxies name the client (on Fly.io: Fly-Client-IP)',
+  },
   durability: {
     flags: '--durability <n>',
     variable: 'PACKHORSE_DURABILITY',
@@ -198,6 +215,19 @@ function port(text: string, flag: string): number {
     throw new PackhorseError('invalid_argument', `${flag} must be a port number from 0 to 65535.`);
   }
   return value;
+}
+
+function proxies(text: string | undefined, header: string): TrustedProxies {
+  const networks = (text ?? '').split(',').map((entry) => entry.trim());
+  try {
+    return new TrustedProxies(
+      networks.filter((entry) => entry !== ''),
+      header,
+    );
+  } catch (cause) {
+    const message = '--trusted-proxies must be addresses or networks, such as 127.0.0.1,10.0.0.0/8.';
+    throw new PackhorseError('invalid_argument', message, { cause });
+  }
 }
 
 function optionalPort(text: string | undefined, flag: string): number | undefined {
@@ -292,6 +322,8 @@ export function readOptions(
     gitPort: optionalPort(text('gitPort'), '--git-port'),
     exportAll: flag('exportAll'),
     informativeErrors: flag('informativeErrors'),
+    trustedProxies: proxies(text('trustedProxies'), required('clientAddressHeader')),
+    clientAddressHeader: required('clientAddressHeader'),
     durability: Number(required('durability')),
     nats: text('nats'),
     clusterPort: optionalPort(text('clusterPort'), '--cluster-port'),

@@ -29,6 +29,7 @@ export async function startRootNode(context: NodeContext, rootOption: string): P
     authenticator: undefined,
     files: git,
     settings: settings.http,
+    proxies: options.trustedProxies,
     log,
     fallback: (_request, response) => {
       response.writeHead(404, { ...noCacheHeaders, 'Content-Type': 'text/plain; charset=utf-8' });

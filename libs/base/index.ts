@@ -1,5 +1,6 @@
 export * from './address.ts';
 export * from './bytes.ts';
+export * from './client-address.ts';
 export * from './clock.ts';
 export * from './connection-limit.ts';
 export * from './errors.ts';

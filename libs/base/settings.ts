@@ -227,6 +227,10 @@ export const settingDefinitions = {
   http: {
     maxHeaderBytes: setting(32 * KiB, 'Size of the request header; past it the answer is 431.'),
     maxConnections: setting(10_000, 'Open HTTP connections; past it new ones are closed.'),
+    maxConnectionsPerAddress: setting(
+      1_000,
+      'Open HTTP connections of one address that is no trusted proxy; past it the answer is 503.',
+    ),
     headersTimeoutMs: setting(30 * second, 'How long a client may take to send its request header.'),
     idleTimeoutMs: setting(75 * second, 'How long a connection may rest between requests.'),
     stallTimeoutMs: setting(5 * minute, 'How long a running request may move no byte in either direction.'),

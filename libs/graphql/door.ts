@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createYoga, useExecutionCancellation, type Plugin } from 'graphql-yoga';
 import type { Accounts, Identity } from '#accounts';
-import { toPackhorseError, type Log, type Settings } from '#base';
+import { clientAddress, toPackhorseError, type Log, type Settings } from '#base';
 import { httpStatuses, type RepositoryGateway } from '#gateway';
 import type { Context, NodeInfo, Observation } from './context.ts';
 import { presentError } from './errors.ts';
@@ -71,7 +71,7 @@ export function createGraphql(dependencies: GraphqlDependencies): GraphqlHandler
       const identity = await authenticate(request);
       // Media types have no case (RFC 9110, section 8.3.1), but the library compares bytes.
       request.headers['content-type'] = 'application/json';
-      await yoga(request, response, { identity, remoteAddress: request.socket.remoteAddress ?? '' });
+      await yoga(request, response, { identity, remoteAddress: clientAddress(request) });
     } catch (thrown) {
       const error = toPackhorseError(thrown);
       const { message, extensions } = presentError(error, log);

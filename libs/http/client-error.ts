@@ -21,13 +21,28 @@ export function answerProtocolError(
     return;
   }
   const [status, message] = answers[error.code ?? ''] ?? malformed;
+  socket.write(answerText(status, message, []));
+  socket.destroySoon();
+}
+
+/** Answers a connection that is one too many, whatever it is going to ask, and closes it. */
+export function answerBusy(socket: Socket): void {
+  socket.write(
+    answerText('503 Service Unavailable', 'The server is busy. Please try again in a moment.', [
+      'Retry-After: 5',
+    ]),
+  );
+  socket.destroySoon();
+}
+
+function answerText(status: string, message: string, fields: readonly string[]): string {
   const body = `${message}\n`;
   const header = [
     `HTTP/1.1 ${status}`,
     'Connection: close',
     'Content-Type: text/plain; charset=utf-8',
     `Content-Length: ${body.length}`,
+    ...fields,
   ];
-  socket.write(`${header.join('\r\n')}\r\n\r\n${body}`);
-  socket.destroySoon();
+  return `${header.join('\r\n')}\r\n\r\n${body}`;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { PackhorseError, plainAddress, readChunks, type Clock } from '#base';
+import { clientAddress, PackhorseError, readChunks, type Clock } from '#base';
 
 /** A client may name its request, so that its own logs and ours can be joined. */
 const acceptableId = /^[\w.:-]{1,64}$/;
@@ -36,7 +36,7 @@ export class Exchange {
     this.#clock = clock;
     this.#startedMs = clock.nowMs();
     this.signal = this.#abort.signal;
-    this.remoteAddress = plainAddress(request.socket.remoteAddress);
+    this.remoteAddress = clientAddress(request);
     const named = request.headers['x-request-id'];
     this.id = typeof named === 'string' && acceptableId.test(named) ? named : randomUUID();
     // What goes wrong on a socket ends in `close`; without a listener it would end the process.

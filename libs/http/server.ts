@@ -1,11 +1,21 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Authenticator } from '#accounts';
-import { eventOf, PackhorseError, systemClock, type Clock, type Log, type Settings } from '#base';
+import {
+  type Clock,
+  ConnectionLimit,
+  eventOf,
+  type Log,
+  PackhorseError,
+  plainAddress,
+  type Settings,
+  systemClock,
+  type TrustedProxies,
+} from '#base';
 import type { FileGateway, GitGateway } from '#gateway';
 import type { Metrics } from '#telemetry';
 import { sendError } from './answers.ts';
-import { answerProtocolError } from './client-error.ts';
+import { answerBusy, answerProtocolError } from './client-error.ts';
 import { Exchange } from './exchange.ts';
 import { serveFile } from './file-door.ts';
 import { serveGit } from './git-door.ts';
@@ -25,6 +35,8 @@ export interface HttpServerOptions {
   readonly settings: Settings['http'];
   readonly log: Log;
   readonly fallback: Fallback;
+  /** Whose word about where a request came from counts; absent: nobody's. */
+  readonly proxies?: TrustedProxies;
   /** Absent: the node is well as long as it answers and is not shutting down. */
   readonly health?: Health;
   readonly metrics: Metrics;
@@ -54,6 +66,7 @@ class NodeHttpServer implements HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
   readonly #running = new Set<Exchange>();
+  readonly #limit: ConnectionLimit;
   readonly #clock: Clock;
   readonly #health: Health = {
     live: async () => this.#options.health?.live(),
@@ -79,6 +92,8 @@ class NodeHttpServer implements HttpServer {
     });
     this.#server.timeout = settings.stallTimeoutMs;
     this.#server.maxConnections = settings.maxConnections;
+    this.#limit = new ConnectionLimit(settings);
+    this.#server.on('connection', (socket: Socket) => this.#admit(socket));
     this.#server.on('drop', () => metrics.limitsReached.inc({ limit: 'http_connections' }));
     this.#server.on('request', (request, response) => this.#accept(request, response, false));
     this.#server.on('checkContinue', (request, response) => this.#accept(request, response, true));
@@ -109,7 +124,21 @@ class NodeHttpServer implements HttpServer {
     stopClosing();
   }
 
+  /** A proxy speaks for many, so that only the limit on all connections holds for it. */
+  #admit(socket: Socket): void {
+    const { metrics, proxies } = this.#options;
+    const address = plainAddress(socket.remoteAddress);
+    if (proxies?.trusts(address) === true) return;
+    if (this.#limit.objection(address) === undefined) {
+      socket.once('close', this.#limit.enter(address));
+      return;
+    }
+    metrics.limitsReached.inc({ limit: 'http_connections_per_address' });
+    answerBusy(socket);
+  }
+
   #accept(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    this.#options.proxies?.note(request);
     const exchange = new Exchange(request, response, awaitsContinue, this.#clock);
     this.#running.add(exchange);
     if (this.#isDraining) response.shouldKeepAlive = false;

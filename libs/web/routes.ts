@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Hono } from 'hono';
-import { PackhorseError } from '#base';
+import { clientAddress, PackhorseError } from '#base';
 import type { Application } from './application.ts';
 import { iconPath, iconResponse, robotsResponse, stylesheetPath, stylesheetResponse } from './assets.ts';
 import { showBlob } from './pages/blob.ts';
@@ -24,7 +24,8 @@ type App = Hono<WebEnvironment>;
 type Binding = { readonly incoming?: IncomingMessage };
 
 function remoteAddress(context: WebContext): string {
-  return (context.env as Binding).incoming?.socket.remoteAddress ?? 'unknown';
+  const { incoming } = context.env as Binding;
+  return incoming === undefined ? 'unknown' : clientAddress(incoming);
 }
 
 /** Everything after `/OWNER/NAME/VIEW/`, decoded once. */
