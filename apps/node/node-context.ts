@@ -14,6 +14,7 @@ import { SessionLimits, type SessionContext } from '#gateway';
 import { GitRunner, namespacePrefix, RepositoryPools } from '#git';
 import { createLog, type LoopDelayWatch, Metrics, watchLoopDelay } from '#telemetry';
 import type { NodeOptions } from './options.ts';
+import { loadOrCreatePushSeed } from './push-seed.ts';
 import { version } from './version.ts';
 
 /** What both kinds of node, with accounts and with `--root`, are made of. */
@@ -54,6 +55,8 @@ export function createNodeContext(
     settings: settings.git,
     maxCommands: settings.wire.maxCommands,
     runHooks: options.hooks,
+    fsckRules: options.fsck,
+    certificates: certificatePolicy(options, settings, random),
     clock,
     random,
     log,
@@ -92,6 +95,17 @@ function cacheDirectory(
   if (cacheDir !== undefined) return resolve(cacheDir);
   if (root === undefined) return resolve(dataDir, 'cache');
   return resolve(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'packhorse');
+}
+
+/** Signed pushes are accepted everywhere; below a root each repository says for itself. */
+function certificatePolicy(
+  { root, dataDir }: NodeOptions,
+  { git }: Settings,
+  random: Random,
+): { readonly nonceSeed: string; readonly nonceSlopSeconds: number } | undefined {
+  if (root !== undefined) return undefined;
+  const nonceSeed = loadOrCreatePushSeed(join(resolve(dataDir), 'push-seed'), random);
+  return { nonceSeed, nonceSlopSeconds: Math.floor(git.certificateSlopMs / 1000) };
 }
 
 function observeNode(

@@ -26,6 +26,8 @@ export interface NodeOptions {
   readonly anonymousPush: boolean;
   /** With `root`: runs the hooks of the repositories, which are code. */
   readonly hooks: boolean;
+  /** With accounts: how pushed objects with flaws are judged, as `receive.fsck.*` (git-config) would have it. */
+  readonly fsck: readonly string[];
   /** With `root`: who may come in over SSH; without it the SSH door stays closed. */
   readonly authorizedKeys: string | undefined;
   /** With `root`: the namespace whose refs are served as if they were all (gitnamespaces). */
@@ -137,6 +139,13 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     variable: 'PACKHORSE_HOOKS',
     fallback: 'false',
     description: 'with --root: run the hooks of the repositories, which are code',
+  },
+  fsck: {
+    flags: '--fsck <rules>',
+    variable: 'PACKHORSE_FSCK',
+    fallback: undefined,
+    description:
+      'with accounts: what to think of flaws in pushed objects: missingEmail=ignore,skipList=/etc/skip',
   },
   authorizedKeys: {
     flags: '--authorized-keys <file>',
@@ -262,6 +271,20 @@ function logLevel(text: string): LogLevel {
   return level;
 }
 
+/** Reads `badTimezone=error,skipList=/path`; severities as in `receive.fsck.<id>`. */
+function fsckRules(text: string): readonly string[] {
+  const rules = text.split(',').filter((rule) => rule !== '');
+  const isRule = (rule: string): boolean =>
+    /^(?:[a-z]+=(?:error|warn|ignore)|skiplist=\/[^ |]+)$/i.test(rule);
+  if (!rules.every(isRule)) {
+    throw new PackhorseError(
+      'invalid_argument',
+      '--fsck takes rules such as badTimezone=error,missingEmail=ignore,skipList=/absolute/path.',
+    );
+  }
+  return rules;
+}
+
 /** Whoever asks for something that is not going to happen is told so. */
 function refuseStrays(options: NodeOptions): void {
   if (
@@ -274,6 +297,12 @@ function refuseStrays(options: NodeOptions): void {
     throw new PackhorseError(
       'invalid_argument',
       '--anonymous-push, --hooks, --authorized-keys and --git-port only go with --root.',
+    );
+  }
+  if (options.root !== undefined && options.fsck.length > 0) {
+    throw new PackhorseError(
+      'invalid_argument',
+      '--fsck does not go with --root, where receive.fsck.* of each repository decides.',
     );
   }
   if (options.gitPort === undefined && (options.exportAll || options.informativeErrors)) {
@@ -317,6 +346,7 @@ export function readOptions(
     root: text('root'),
     anonymousPush: flag('anonymousPush'),
     hooks: flag('hooks'),
+    fsck: fsckRules(text('fsck') ?? ''),
     authorizedKeys: text('authorizedKeys'),
     namespace: namespace(text('namespace')),
     gitPort: optionalPort(text('gitPort'), '--git-port'),

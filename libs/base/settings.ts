@@ -175,6 +175,10 @@ export const settingDefinitions = {
       256,
       'Pushes that may wait for an indexer; past it the answer is `unavailable`.',
     ),
+    certificateSlopMs: setting(
+      5 * minute,
+      'How old the nonce of a signed push over HTTP may be to count as ours; an older one is noted as such.',
+    ),
     hookTimeoutMs: setting(
       60 * minute,
       'Longest run of one hook (`--hooks`); past it the hook is stopped and counts as failed.',

@@ -49,6 +49,8 @@ export interface DiskRepositoryOptions {
   readonly packsRemoved?: () => Promise<void>;
   /** Runs the hooks of the repository, which are code of whoever made it. */
   readonly runHooks?: boolean;
+  /** How flaws in pushed objects are judged, such as `missingEmail=ignore`, before the repository's own config. */
+  readonly fsckRules?: readonly string[];
   /** How signed pushes are asked for where the repository itself says nothing of it. */
   readonly certificates?: Omit<CertificatePolicy, 'repository'> | undefined;
 }
@@ -197,13 +199,13 @@ export class DiskRepository {
   }
 
   async #policy(): Promise<RepositoryPolicy> {
-    const { mode, maxCommands, certificates } = this.#options;
+    const { mode, maxCommands, certificates, fsckRules = [] } = this.#options;
     const config = await this.#config.values();
     if (this.#readPolicy?.config !== config) {
       const repository = this.gitDir;
       const { settings } = this.#storage;
       const namespace = this.#namespace;
-      const rules = { mode, maxCommands, repository, certificates, settings, namespace };
+      const rules = { mode, maxCommands, repository, certificates, fsckRules, settings, namespace };
       this.#readPolicy = { config, policy: readPolicy(config, rules) };
     }
     return this.#readPolicy.policy;

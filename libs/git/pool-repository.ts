@@ -30,6 +30,7 @@ export interface PoolNode {
   readonly blobStreams: ConcurrencyLimit;
   readonly maxCommands: number;
   readonly runHooks: boolean;
+  readonly fsckRules: readonly string[];
   readonly certificates: DiskRepositoryOptions['certificates'];
   /** Object handles open now, for the observer. */
   openHandles: number;
@@ -145,7 +146,7 @@ export class PoolRepository {
   }
 
   async #open(): Promise<DiskRepository | DelegatedRepository> {
-    const { storage, maxCommands, runHooks, certificates } = this.#node;
+    const { storage, maxCommands, runHooks, fsckRules, certificates } = this.#node;
     const { path, mode } = this.location;
     if (mode === 'shared' && (await isLinkedWorkTree(storage.disk, path))) {
       return new DelegatedRepository(storage, path);
@@ -161,7 +162,17 @@ export class PoolRepository {
     const packsRemoved = async (): Promise<void> => {
       for (const handle of this.#handles) handle.refresh();
     };
-    const options = { id, gitDir, mode, objects, maxCommands, runHooks, certificates, packsRemoved };
+    const options = {
+      id,
+      gitDir,
+      mode,
+      objects,
+      maxCommands,
+      runHooks,
+      fsckRules,
+      certificates,
+      packsRemoved,
+    };
     try {
       return await DiskRepository.open(storage, options);
     } catch (error) {

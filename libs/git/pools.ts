@@ -33,6 +33,8 @@ export interface RepositoryPoolsOptions {
   readonly maxCommands: number;
   /** Runs the hooks of repositories, which are code of whoever made them; off when absent. */
   readonly runHooks?: boolean;
+  /** How flaws in pushed objects are judged, such as `missingEmail=ignore`, before the repository's own config. */
+  readonly fsckRules?: readonly string[];
   /** Signed pushes to repositories whose own config says nothing of them. */
   readonly certificates?: PoolNode['certificates'];
   /** See `Storage`. */
@@ -86,6 +88,7 @@ export class RepositoryPools {
       blobStreams: new ConcurrencyLimit(settings.maxBlobStreams, settings.maxBlobStreamQueue),
       maxCommands: options.maxCommands,
       runHooks: options.runHooks ?? false,
+      fsckRules: options.fsckRules ?? [],
       certificates: options.certificates,
       openHandles: 0,
     };

@@ -6,6 +6,7 @@ import type { ConfigValues } from './repository-config.ts';
 import type { RepositoryMode } from './repository-policy.ts';
 import { verifySignature } from './signatures.ts';
 import type { Storage } from './storage.ts';
+import { diskError, hasErrno, makeDirectories, writeNewFile } from './volume/disk.ts';
 import { updateWorkTree, workTreesOf } from './work-trees.ts';
 
 /** The repository that is pushed to. */
@@ -48,17 +49,39 @@ export function pushSurroundings(
       const hasHistory = (await target.refs()).head.oid !== undefined;
       return await updateWorkTree(storage, { ...trees, hooks, hasHistory }, tree, newOid, call);
     },
-    storeCertificate: async (certificate) => {
-      const args = ['hash-object', '-w', '--stdin'];
-      const { stdout } = await storage.git.run({ gitDir, args, input: once(certificate) });
-      return stdout.toString().trim();
-    },
+    storeCertificate: (certificate) => storeCertificate(storage, target, certificate),
     verifySignature: (payload, signature) =>
       verifySignature({ config, trustPrograms: hooks !== undefined }, payload, signature),
     afterPush: async () => {
       if (config.bool('receive.updateServerInfo', false)) await updateServerInfo(storage, gitDir);
     },
   };
+}
+
+/**
+ * As git does it, a blob that only the hooks know of. What we keep ourselves is not to be pruned one
+ * day, so that is a file of the blob's name.
+ */
+async function storeCertificate(
+  storage: Storage,
+  { gitDir, mode }: PushTarget,
+  certificate: Buffer,
+): Promise<Oid> {
+  const args = ['hash-object', '--stdin', ...(mode === 'shared' ? ['-w'] : [])];
+  const { stdout } = await storage.git.run({ gitDir, args, input: once(certificate) });
+  const oid = stdout.toString().trim();
+  if (mode === 'owned') {
+    const directory = `${gitDir}/push-certificates`;
+    for (const made of await makeDirectories(storage.disk, directory)) await storage.disk.syncDirectory(made);
+    try {
+      await writeNewFile(storage.disk, `${directory}/${oid}`, certificate);
+    } catch (error) {
+      // The same certificate again says nothing new.
+      if (!hasErrno(error, 'EEXIST')) throw diskError(error);
+    }
+    await storage.disk.syncDirectory(directory);
+  }
+  return oid;
 }
 
 /** For clients that read the repository as files (git-update-server-info). */

@@ -37,6 +37,8 @@ export interface PolicyRules {
   readonly namespace?: string;
   /** What identifies the repository in nonces. */
   readonly repository: string;
+  /** How flaws in pushed objects are judged on this node, such as `missingEmail=ignore`. */
+  readonly fsckRules?: readonly string[];
   /** For repositories whose config says nothing of signed pushes. */
   readonly certificates?: Omit<CertificatePolicy, 'repository'> | undefined;
 }
@@ -69,7 +71,7 @@ export function readPolicy(config: ConfigValues, rules: PolicyRules): Repository
       ...keepAlive(config.integer('receive.keepAlive')),
       ...(certificates === undefined ? {} : { certificates }),
     },
-    checks: packChecks(config, owned),
+    checks: packChecks(config, owned, rules.fsckRules ?? []),
     reflogs: reflogPolicy(config.last('core.logAllRefUpdates'), owned, bare),
     usualRights: /^(?:umask|)$/i.test(sharedRepository) || asBool(sharedRepository) === false,
     unpackLimit: config.integer('receive.unpackLimit') ?? config.integer('transfer.unpackLimit') ?? 0,
@@ -99,10 +101,14 @@ function certificatePolicy(
   return { nonceSeed, nonceSlopSeconds: config.integer('receive.certNonceSlop') ?? 0, repository };
 }
 
-function packChecks(config: ConfigValues, owned: boolean): PackChecks {
+function packChecks(config: ConfigValues, owned: boolean, nodeRules: readonly string[]): PackChecks {
   const fsck = config.bool('receive.fsckObjects', config.bool('transfer.fsckObjects', owned));
   if (!fsck) return { kind: 'links' };
   const severities = new Map(owned ? toleratedFlaws.map((id) => [id.toLowerCase(), 'ignore']) : []);
+  for (const rule of nodeRules) {
+    const equals = rule.indexOf('=');
+    severities.set(rule.slice(0, equals).toLowerCase(), rule.slice(equals + 1));
+  }
   for (const [key, severity] of config.below('receive.fsck.')) {
     const id = key.slice('receive.fsck.'.length);
     // A list of objects to let pass belongs to a directory that others administer.

@@ -95,8 +95,9 @@ export class PushExecution {
         this.verdicts.refuseOpen('pre-receive hook declined');
         return;
       }
-    } else await this.#storeCertificate();
+    }
     if (this.isLost) return;
+    if (this.#hooks === undefined) await this.#storeCertificate();
     if (this.#hooks !== undefined) await quarantine.migrate();
     await this.#checkAliases();
     await this.#procReceive();

@@ -30,6 +30,8 @@ export interface PushRules {
   readonly objectFormat: ObjectFormat;
   readonly policy: ReceivePackPolicy;
   readonly settings: Settings['wire'];
+  /** The request stands alone, and may be empty. */
+  readonly stateless: boolean;
 }
 
 export function isDeletion(command: RefCommand): boolean {
@@ -76,6 +78,8 @@ export async function readPushRequest(
   for (;;) {
     const line = await reader.read();
     if (line === undefined) {
+      // In a dialogue, a client that has nothing to push says so with a flush.
+      if (draft.isEmpty && !rules.stateless) throw hungUp();
       if (draft.isEmpty) return undefined;
       throw invalid('The connection ended in the middle of a request.');
     }
@@ -154,6 +158,10 @@ class Draft {
       ...(this.#certificate === undefined ? {} : { certificate: this.#certificate }),
     };
   }
+}
+
+function hungUp(): PackhorseError {
+  return new PackhorseError('cancelled', 'the remote end hung up unexpectedly');
 }
 
 function mixed(): PackhorseError {

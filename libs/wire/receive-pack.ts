@@ -60,7 +60,8 @@ export async function serveReceivePack(
   try {
     await conduct(conversation, options, async (writer) => {
       const { objectFormat, receivePolicy: policy } = repository;
-      const rules = { objectFormat, policy, settings: options.settings };
+      const { stateless } = conversation;
+      const rules = { objectFormat, policy, settings: options.settings, stateless };
       const request = await readPushRequest(reader, rules, (capabilities) => {
         if (capabilities.has('side-band-64k')) writer.useSideband('side-band-64k');
       });
@@ -179,6 +180,7 @@ async function receive(push: Push, quarantine: Quarantine, reader: PktReader): P
     {
       maxPackBytes,
       clientShallows: request.clientShallows,
+      onMessage: tell,
       ...(request.capabilities.has('quiet') || !writer.hasSideband ? {} : { onProgress: tell }),
     },
   );

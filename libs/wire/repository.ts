@@ -257,7 +257,7 @@ export interface HookCall {
 
 /** The hooks of a repository. */
 export interface HookRunner {
-  /** True when there is such a hook and it may be executed. */
+  /** True when there is such a hook; one that may not be executed is passed over by `run`, which says so. */
   has(name: HookName): Promise<boolean>;
   /** True when the hook succeeded, or there is none. */
   run(call: HookCall): Promise<boolean>;
@@ -313,6 +313,8 @@ export interface ReceiveOptions {
   readonly maxPackBytes: number;
   /** Called with text for the user while the pack is indexed; undefined for a quiet push. */
   readonly onProgress?: (text: Uint8Array) => void;
+  /** Called with warnings and errors, in a quiet push too. */
+  readonly onMessage?: (text: Uint8Array) => void;
   /** Commits announced as `shallow` by the pushing client. */
   readonly clientShallows: readonly Oid[];
 }

@@ -17,7 +17,6 @@ export interface PackhorseOptions {
   /** Serve this directory without accounts. */
   readonly root?: string;
   readonly anonymousPush?: boolean;
-  readonly hooks?: boolean;
   /** With `root`: the authorized_keys file of the SSH door. */
   readonly authorizedKeys?: string;
   /** With `root`: opens the git:// door, for every repository with `exportAll`. */
@@ -240,7 +239,6 @@ async function launch(
     '--database-url': options.databaseUrl,
   }).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
   if (options.anonymousPush === true) optional.push('--anonymous-push');
-  if (options.hooks === true) optional.push('--hooks');
   if (options.gitDoor !== undefined) optional.push('--git-port', again?.git?.port ?? '0');
   if (options.gitDoor === 'export-all') optional.push('--export-all');
   optional.push(...(options.serveArguments ?? []));

@@ -32,6 +32,8 @@ const scripts = {
 export class RepositoryHooks implements HookRunner {
   readonly #storage: Storage;
   readonly #options: RepositoryHooksOptions;
+  /** Hooks that the user was told of that they were passed over. */
+  readonly #advised = new Set<HookName>();
 
   constructor(storage: Storage, options: RepositoryHooksOptions) {
     this.#storage = storage;
@@ -39,7 +41,7 @@ export class RepositoryHooks implements HookRunner {
   }
 
   async has(name: HookName): Promise<boolean> {
-    return (await this.#state(name)) === 'executable';
+    return (await this.#state(name)) !== 'missing';
   }
 
   async run(call: HookCall): Promise<boolean> {
@@ -86,7 +88,7 @@ export class RepositoryHooks implements HookRunner {
     });
     const result = await talk(running.stdout, sinkOf(running));
     running.stdin.end();
-    running.stdout.resume();
+    running.stdout.destroy();
     return { result, succeeded: await this.#succeeded(call, running) };
   }
 
@@ -123,7 +125,9 @@ export class RepositoryHooks implements HookRunner {
 
   async #isReady(call: Pick<HookCall, 'name' | 'onOutput'>): Promise<boolean> {
     const state = await this.#state(call.name);
-    if (state === 'ignored' && this.#options.config.bool('advice.ignoredHook', true)) {
+    const advises = !this.#advised.has(call.name) && this.#options.config.bool('advice.ignoredHook', true);
+    if (state === 'ignored' && advises) {
+      this.#advised.add(call.name);
       const advice =
         `hint: The '${this.#path(call.name)}' hook was ignored because it's not set as executable.\n` +
         'hint: You can disable this warning with `git config advice.ignoredHook false`.\n';

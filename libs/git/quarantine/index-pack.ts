@@ -20,6 +20,8 @@ export interface IndexPackRequest {
   readonly checks: PackChecks;
   readonly maxPackBytes: number;
   readonly onProgress?: ((text: Uint8Array) => void) | undefined;
+  /** Gets warnings and errors where no progress is shown. */
+  readonly onMessage?: ((text: Uint8Array) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -34,7 +36,7 @@ export async function indexPack(
   storage: Storage,
   request: IndexPackRequest,
 ): Promise<{ readonly selfContained: boolean }> {
-  const { onProgress } = request;
+  const tell = request.onProgress ?? request.onMessage;
   await using running = storage.git.start(
     {
       gitDir: request.gitDir,
@@ -43,7 +45,7 @@ export async function indexPack(
       // What is written here is made durable when it moves in, and not twice.
       config: { 'pack.threads': String(threads), 'core.fsync': 'none' },
       signal: request.signal,
-      ...(onProgress === undefined ? {} : { onStderr: (bytes) => onProgress(bytes) }),
+      ...(tell === undefined ? {} : { onStderr: (bytes) => tell(bytes) }),
     },
     { stdin: 'pipe', stdout: 'ignore' },
   );

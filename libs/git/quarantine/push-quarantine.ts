@@ -133,6 +133,7 @@ export class PushQuarantine implements Quarantine {
       checks,
       maxPackBytes: options.maxPackBytes,
       onProgress: options.onProgress,
+      onMessage: options.onMessage,
       signal: this.#signal,
     });
     this.#selfContained = indexed.selfContained;
