@@ -329,7 +329,7 @@ export class PushExecution {
       ...(this.#newShallows.length === 0 ? {} : { newShallows: this.#newShallows }),
       ...(this.#certificateBlob === undefined ? {} : { certificate: this.#certificateBlob }),
     };
-    this.verdicts.settle(commands, await quarantine.commit(commands, options));
+    this.verdicts.settle(commands, await quarantine.commit(commands, options), this.#atomic);
     for (const command of commands) {
       if (isZeroOid(command.oldOid) && isZeroOid(command.newOid)) {
         this.#tell('warning: deleting a non-existent ref');

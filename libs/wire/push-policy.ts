@@ -18,11 +18,10 @@ export interface PolicyContext {
 
 const branches = 'refs/heads/';
 
-/** Commands whose name comes more than once. */
-export function repeatedCommands(commands: readonly RefCommand[]): ReadonlySet<RefCommand> {
-  const counts = new Map<string, number>();
-  for (const { name } of commands) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return new Set(commands.filter(({ name }) => (counts.get(name) ?? 0) > 1));
+/** Commands for a ref that an earlier command is for already. */
+export function repeatedCommands(commands: readonly RefCommand[]): readonly RefCommand[] {
+  const seen = new Set<string>();
+  return commands.filter(({ name }) => seen.size === seen.add(name).size);
 }
 
 /** Refuses what goes for a ref that is not shown (git-config, receive.hideRefs). */

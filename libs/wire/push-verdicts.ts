@@ -57,15 +57,15 @@ export class PushVerdicts {
     if (verdict?.kind === 'ok') this.#verdicts.set(command, { ...verdict, moved: false });
   }
 
-  /** Takes over what a ref transaction says, one result for each of `commands`. */
-  settle(commands: readonly RefCommand[], results: readonly CommandResult[]): void {
+  /** Takes over what a ref transaction says, one result for each of `commands`; an atomic one fails as one. */
+  settle(commands: readonly RefCommand[], results: readonly CommandResult[], atomic: boolean): void {
     for (const [index, command] of commands.entries()) {
       const result = results[index];
       if (result?.status === 'ok') this.accept(command);
-      else {
-        if (result?.note !== undefined) this.tell(`error: ${result.note}`);
-        this.refuse(command, result?.reason ?? 'failed to update ref');
-      }
+      else if (result?.note !== undefined) {
+        this.tell(`error: ${result.note}`);
+        this.refuse(command, atomic ? 'atomic transaction failed' : result.reason);
+      } else this.refuse(command, result?.reason ?? 'failed to update ref');
     }
   }
 

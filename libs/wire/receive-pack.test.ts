@@ -182,12 +182,12 @@ describe('a push is refused', () => {
     });
   }
 
-  test('for a ref that is named twice', async () => {
+  test('for a ref that an earlier command has moved', async () => {
     const repository = repositoryWith();
     const line = `${b} ${side} ${main}`;
     const lines = await report(repository, '', line, line, `${zero} ${b} refs/heads/other`);
     const refusal = `ng ${main} multiple updates for one ref`;
-    assert.deepEqual(lines, ['unpack ok', refusal, refusal, 'ok refs/heads/other', '0000']);
+    assert.deepEqual(lines, ['unpack ok', `ok ${main}`, refusal, 'ok refs/heads/other', '0000']);
   });
 
   test('with more words on band 2', async () => {

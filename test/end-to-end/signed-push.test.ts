@@ -107,7 +107,7 @@ describe('a server with accounts', () => {
       const result = await pushSigned(served, work, 'main');
       assert.equal(result.code, 0, result.stderr);
       const certificates = filesBelow(scene.packhorse.dataDir, /\/push-certificates\/[0-9a-f]{40}$/);
-      const [file = ''] = certificates.filter((name) => !before.includes(name));
+      const file = certificates.find((name) => !before.includes(name)) ?? '';
       const path = join(file, '../..');
       const log = readFileSync(join(path, 'logs/refs/heads/main'), 'utf8');
       const oid = /\tpush: signed, certificate ([0-9a-f]{40})\n$/.exec(log)?.[1];

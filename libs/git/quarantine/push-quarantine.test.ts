@@ -229,7 +229,12 @@ test('the objects of a push that lost its race are not let in', async () => {
   const options = { atomic: false, pushOptions: [] };
   assert.equal((await winner.commit([{ ...command, newOid: second }], options))[0]?.status, 'ok');
   const [lost] = await loser.commit([{ ...command, newOid: first }], options);
-  assert.deepEqual(lost, { name: command.name, status: 'rejected', reason: 'reference already exists' });
+  assert.deepEqual(lost, {
+    name: command.name,
+    status: 'rejected',
+    reason: 'reference already exists',
+    note: "cannot lock ref 'refs/heads/main': reference already exists",
+  });
   assert.equal(packs(bare).length, 1);
 });
 

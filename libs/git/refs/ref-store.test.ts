@@ -111,7 +111,7 @@ for (const mode of ['owned', 'shared'] as const) {
       'reference changed meanwhile (fetch first)',
       'ok',
       "'refs/heads/dir/leaf' exists; cannot create 'refs/heads/dir'",
-      'a ref of that name conflicts with an existing ref',
+      "'refs/heads/main' exists; cannot create 'refs/heads/main/below'",
       'ok',
       "cannot process 'refs/heads/x/y' and 'refs/heads/x' at the same time",
       'reference does not exist',

@@ -9,7 +9,9 @@ import { LockFile } from './ref-lock.ts';
 import { isStorableRefName } from './ref-name.ts';
 import {
   atomicFailure,
+  cannotLock,
   mismatch,
+  mismatchDetail,
   RefTransaction,
   type TransactionContext,
   type TransactionOptions,
@@ -106,11 +108,14 @@ export class RefStore {
     atomic: boolean,
   ): Promise<readonly CommandResult[] | undefined> {
     const snapshot = await this.snapshot();
-    const reasons = commands.map((command) => {
+    const mismatches = commands.map((command) => {
       const oid = snapshot.get(command.name)?.oid;
-      return mismatch(command, oid === undefined ? undefined : { kind: 'oid', oid });
+      const current = oid === undefined ? undefined : ({ kind: 'oid', oid } as const);
+      const reason = mismatch(command, current);
+      if (reason === undefined) return undefined;
+      return { reason, note: cannotLock(command.name, mismatchDetail(command, current)) };
     });
-    const refused = reasons.filter((reason) => reason !== undefined).length;
+    const refused = mismatches.filter((each) => each !== undefined).length;
     if (refused === 0 || (refused < commands.length && !atomic)) return undefined;
     if (this.#options.mode === 'owned' && (await this.#isOutdated(snapshot, commands))) {
       this.#forget();
@@ -119,7 +124,7 @@ export class RefStore {
     return commands.map(({ name }, index) => ({
       name,
       status: 'rejected',
-      reason: reasons[index] ?? atomicFailure,
+      ...(mismatches[index] ?? { reason: atomicFailure }),
     }));
   }
 

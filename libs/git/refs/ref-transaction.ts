@@ -78,6 +78,8 @@ interface Step {
   /** There is a loose file, with this content. */
   loose?: RefValue;
   rejected?: string;
+  /** What git would say of it. */
+  note?: string;
 }
 
 /** One ref transaction over the `files` backend (gitrepository-layout, `refs`), side by side with git itself. */
@@ -178,10 +180,16 @@ export class RefTransaction {
 
   async #lockRef(step: Step): Promise<void> {
     const lock = await this.#acquire(step.name);
-    if (lock === 'held') step.rejected = 'the ref is locked by another process';
-    else if (lock === 'directory-conflict')
-      step.rejected = 'a ref of that name conflicts with an existing ref';
-    else {
+    if (lock === 'held') {
+      reject(
+        step,
+        'the ref is locked by another process',
+        `Unable to create '${step.name}.lock': File exists.`,
+      );
+    } else if (lock === 'directory-conflict') {
+      const reason = new NameConflicts(this.#context.snapshot).accept(step.name);
+      reject(step, reason ?? 'a ref of that name conflicts with an existing ref');
+    } else {
       step.lock = lock;
       for (const directory of lock.madeIn) this.#directories.add(directory);
     }
@@ -208,13 +216,13 @@ export class RefTransaction {
       const oid = current?.kind === 'oid' ? current.oid : undefined;
       if (this.#context.snapshot.get(step.name)?.oid !== oid) this.#clean = false;
       const reason = mismatch(step.command, current);
-      if (reason !== undefined) step.rejected = reason;
+      if (reason !== undefined) reject(step, reason, mismatchDetail(step.command, current));
     });
     const conflicts = new NameConflicts(this.#context.snapshot);
     for (const step of pending.filter(isPending)) {
       if (step.kind !== 'create') continue;
       const reason = conflicts.accept(step.name);
-      if (reason !== undefined) step.rejected = reason;
+      if (reason !== undefined) reject(step, reason);
     }
   }
 
@@ -407,9 +415,26 @@ function isInsideRefs(name: string): boolean {
 
 function resultOf(step: Step): CommandResult {
   const { name } = step.command;
-  return step.rejected === undefined
-    ? { name, status: 'ok' }
-    : { name, status: 'rejected', reason: step.rejected };
+  const { rejected: reason, note } = step;
+  if (reason === undefined) return { name, status: 'ok' };
+  return { name, status: 'rejected', reason, ...(note === undefined ? {} : { note }) };
+}
+
+function reject(step: Step, reason: string, detail = reason): void {
+  step.rejected = reason;
+  step.note = cannotLock(step.name, detail);
+}
+
+/** The words of git for a ref that is not what was expected (refs/files-backend.c). */
+export function cannotLock(name: string, detail: string): string {
+  return `cannot lock ref '${name}': ${detail}`;
+}
+
+/** The detail of it where the old value is another one. */
+export function mismatchDetail({ name, oldOid }: RefCommand, current: RefValue | undefined): string {
+  if (current === undefined) return `unable to resolve reference '${name}'`;
+  if (isZeroOid(oldOid)) return 'reference already exists';
+  return current.kind === 'oid' ? `is at ${current.oid} but expected ${oldOid}` : 'reference is broken';
 }
 
 /** Why a ref's value is not what the command expects; undefined when it is. */
