@@ -123,7 +123,7 @@ export class IncomingDirectory {
 
   /** False when the repository has that file already: packs and objects are named after their content. */
   async #moveIn(name: string): Promise<boolean> {
-    if ((await unlessMissing(this.#disk.stamp(`${this.#objects}/${name}`))) !== undefined) return false;
+    if (this.#disk.stampNow(`${this.#objects}/${name}`) !== undefined) return false;
     await this.#disk.rename(`${this.path}/${name}`, `${this.#objects}/${name}`);
     return true;
   }
@@ -138,11 +138,15 @@ export class IncomingDirectory {
     }
   }
 
+  /** Removes the directory: most often it holds nothing any more than what is removed here by name. */
   async remove(): Promise<void> {
     try {
-      await this.#disk.removeTree(this.path);
+      await unlessMissing(this.#disk.unlink(`${this.path}/${locksFile}`));
+      await unlessMissing(this.#disk.rmdir(`${this.path}/pack`));
+      await unlessMissing(this.#disk.rmdir(this.path));
     } catch (error) {
-      if (!hasErrno(error, 'ENOENT')) throw error;
+      if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+      await this.#disk.removeTree(this.path);
     }
   }
 }

@@ -14,29 +14,34 @@ export type LockRefusal = 'held' | 'directory-conflict';
 export class LockFile {
   readonly #disk: Disk;
   readonly #path: string;
+  /** Absent for a lock that is only held and never written. */
   #file: DiskFile | undefined;
   #held = true;
   /** Directories that gained an entry when the lock's own directory was made. */
   readonly madeIn: readonly string[];
 
-  private constructor(disk: Disk, path: string, file: DiskFile, madeIn: readonly string[]) {
+  private constructor(disk: Disk, path: string, file: DiskFile | undefined, madeIn: readonly string[]) {
     this.#disk = disk;
     this.#path = path;
     this.#file = file;
     this.madeIn = madeIn;
   }
 
-  /** Waits up to `waitMs` for another holder to finish. */
+  /**
+   * Waits up to `waitMs` for another holder to finish. With `like`, another lock that is held, the
+   * new one is a hard link to it and cannot be written: of thousands of locks that are only held,
+   * a new file for each would cost the most by far.
+   */
   static async acquire(
     disk: Disk,
     path: string,
-    options: { readonly clock: Clock; readonly waitMs: number },
+    options: { readonly clock: Clock; readonly waitMs: number; readonly like?: LockFile | undefined },
   ): Promise<LockFile | LockRefusal> {
     const untilMs = options.clock.nowMs() + options.waitMs;
     const madeIn: string[] = [];
     for (let delayMs = firstWaitMs; ;) {
       try {
-        return new LockFile(disk, path, await disk.create(`${path}.lock`), madeIn);
+        return new LockFile(disk, path, await createLock(disk, path, options.like), madeIn);
       } catch (error) {
         if (hasErrno(error, 'ENOTDIR')) return 'directory-conflict';
         if (hasErrno(error, 'ENOENT')) {
@@ -76,6 +81,11 @@ export class LockFile {
     return true;
   }
 
+  /** The file that is locked. */
+  get path(): string {
+    return this.#path;
+  }
+
   /** Where the lock file is. */
   get directory(): string {
     return this.#path.slice(0, this.#path.lastIndexOf('/'));
@@ -85,6 +95,22 @@ export class LockFile {
     const file = this.#file;
     this.#file = undefined;
     await file?.close();
+  }
+}
+
+async function createLock(
+  disk: Disk,
+  path: string,
+  like: LockFile | undefined,
+): Promise<DiskFile | undefined> {
+  if (like === undefined) return await disk.create(`${path}.lock`);
+  try {
+    await disk.link(`${like.path}.lock`, `${path}.lock`);
+    return undefined;
+  } catch (error) {
+    // Too many links already, another file system, or one without links.
+    if (!hasErrno(error, 'EMLINK', 'EXDEV', 'EPERM', 'ENOTSUP', 'ENOSYS')) throw error;
+    return await disk.create(`${path}.lock`);
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Clock, systemClock } from '#base';
@@ -165,4 +165,39 @@ test('a ref that another process has locked is left alone, with a clear reason',
   assert.deepEqual(reasons(results), ['the ref is locked by another process', 'ok']);
   assert.ok(existsSync(join(bare, 'refs/heads/busy.lock')));
   assert.ok(skippedMs >= 2_000);
+});
+
+test('of many new refs, those that another process has locked are refused, and no lock stays', async () => {
+  for (const linkError of [undefined, 'EMLINK', 'EXDEV', 'EPERM']) {
+    const { bare, oids, store } = await refFixture();
+    let links = 0;
+    const disk = {
+      ...systemDisk,
+      link: (from: string, to: string): Promise<void> => {
+        links += 1;
+        if (linkError !== undefined && links > 50)
+          return Promise.reject(Object.assign(new Error(linkError), { code: linkError }));
+        return systemDisk.link(from, to);
+      },
+    };
+    mkdirSync(join(bare, 'refs/heads/many'), { recursive: true });
+    writeFileSync(join(bare, 'refs/heads/many/7.lock'), '');
+    const names = Array.from({ length: 200 }, (_, index) => `refs/heads/many/${index}`);
+    const refs = store('shared', { disk });
+    const results = await refs.transact(
+      names.map((name) => create(name, oids[0])),
+      push,
+    );
+    assert.ok(links > 150);
+    const refused = results.filter(({ status }) => status === 'rejected');
+    assert.deepEqual(
+      refused.map(({ name }) => name),
+      ['refs/heads/many/7'],
+    );
+    const locks = readdirSync(bare, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.lock'),
+    );
+    assert.deepEqual(locks, ['refs/heads/many/7.lock']);
+    await sameAsGit(refs, bare);
+  }
 });

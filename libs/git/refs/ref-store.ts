@@ -179,7 +179,7 @@ export class RefStore {
         `HEAD set to ${target}`,
       );
       const reflogs = await this.#reflogs();
-      if (await reflogs.wants('HEAD')) await reflogs.append('HEAD', line, true);
+      if (reflogs.wants('HEAD')) await reflogs.append('HEAD', line, true);
       await lock.commit();
       await disk.syncDirectory(gitDir);
     } finally {

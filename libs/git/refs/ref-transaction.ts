@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, type Log, type ObjectFormat, isZeroOid } from '#base';
 import type { CommandResult, Ref, RefCommand, RefSnapshot } from '#wire';
 import type { Pusher } from '../agent.ts';
@@ -63,6 +64,8 @@ export interface TransactionOutcome {
 export const packedThreshold = 64;
 const lockWaitMs = 2_000;
 const concurrency = 8;
+/** Locks taken before others get their turn. */
+const locksPerTurn = 64;
 
 /** Why the commands of an atomic push fail that had nothing wrong themselves. */
 export const atomicFailure = 'atomic transaction failed';
@@ -170,7 +173,13 @@ export class RefTransaction {
     const pending = this.#steps.filter(isPending);
     if (!(this.#toPacked && this.#context.owned)) {
       const ordered = [...pending].sort((one, other) => (one.name < other.name ? -1 : 1));
-      for (const step of ordered) await this.#lockRef(step);
+      let like: LockFile | undefined;
+      for (const [index, step] of ordered.entries()) {
+        if (index % locksPerTurn === locksPerTurn - 1) await nextTurn();
+        await this.#lockRef(step, like);
+        // What goes to packed-refs is not written into locks.
+        if (this.#toPacked) like ??= step.lock;
+      }
     }
     if (!this.#toPacked && !pending.some((step) => step.kind === 'delete')) return;
     const lock = await this.#acquire('packed-refs');
@@ -178,8 +187,8 @@ export class RefTransaction {
     else this.#packedLock = lock;
   }
 
-  async #lockRef(step: Step): Promise<void> {
-    const lock = await this.#acquire(step.name);
+  async #lockRef(step: Step, like: LockFile | undefined): Promise<void> {
+    const lock = await this.#acquire(step.name, like);
     if (lock === 'held') {
       reject(
         step,
@@ -195,10 +204,11 @@ export class RefTransaction {
     }
   }
 
-  #acquire(name: string): ReturnType<typeof LockFile.acquire> {
+  #acquire(name: string, like?: LockFile): ReturnType<typeof LockFile.acquire> {
     return LockFile.acquire(this.#context.disk, this.#path(name), {
       clock: this.#context.clock,
       waitMs: lockWaitMs,
+      like,
     });
   }
 
@@ -270,7 +280,7 @@ export class RefTransaction {
     // Thousands of new logs are not worth thousands of fsyncs: the refs themselves are durable.
     const durable = !this.#toPacked;
     const append = async (log: string, { oldOid, newOid }: RefCommand): Promise<void> => {
-      if (!(await reflogs.wants(log))) return;
+      if (!reflogs.wants(log)) return;
       this.#undo.push(
         await reflogs.append(log, reflogLine(oldOid, newOid, by, clock.nowMs(), message), durable),
       );

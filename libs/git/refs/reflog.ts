@@ -41,15 +41,15 @@ export class Reflogs {
   }
 
   /** Whether an update of `name` is to be recorded. */
-  async wants(name: string): Promise<boolean> {
+  wants(name: string): boolean {
     if (autoCreates(this.#policy, name)) return true;
-    return (await unlessMissing(this.#disk.stamp(this.#path(name))))?.kind === 'file';
+    return this.#disk.stampNow(this.#path(name))?.kind === 'file';
   }
 
   /** Appends a line. Returns what takes it back. */
   async append(name: string, line: string, durable: boolean): Promise<() => Promise<void>> {
     const path = this.#path(name);
-    const before = await unlessMissing(this.#disk.stamp(path));
+    const before = this.#disk.stampNow(path);
     const undo = (): Promise<void> =>
       before === undefined ? this.#disk.unlink(path) : this.#disk.truncate(path, before.sizeBytes);
     if (before?.kind === 'directory') await removeEmptyDirectories(this.#disk, path);

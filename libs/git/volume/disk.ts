@@ -1,5 +1,8 @@
-import { type Dirent, constants, lstatSync, type Stats } from 'node:fs';
-import * as fs from 'node:fs/promises';
+import * as fs from 'node:fs';
+import { constants, type Dirent, type Stats } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { PackhorseError } from '#base';
 
 /** What is compared to find out whether a file changed. */
@@ -65,57 +68,80 @@ function stampOf(stats: Stats): FileStamp {
   return { kind: kindOf(stats), inode, sizeBytes, mtimeMs, ctimeMs };
 }
 
-async function openForWriting(path: string, flags: number, mode = 0o644): Promise<DiskFile> {
-  const handle = await fs.open(path, flags, mode);
+const fsync = promisify(fs.fsync);
+
+/** Reads and writes up to this size are done at once. */
+const smallBytes = 64 * 1024;
+
+function openForWriting(path: string, flags: number, mode = 0o644): DiskFile {
+  const fd = fs.openSync(path, flags, mode);
   return {
-    write: async (bytes) => {
-      // FileHandle.writeFile goes on after a short write; a full disk then fails loudly.
-      await handle.writeFile(bytes);
+    async write(bytes) {
+      // Both go on after a short write; a full disk then fails loudly.
+      if (bytes.length <= smallBytes) fs.writeFileSync(fd, bytes);
+      else await writeFile(fd, bytes);
     },
-    sync: () => handle.sync(),
-    close: () => handle.close(),
+    sync: () => fsync(fd),
+    close: async () => fs.closeSync(fd),
   };
 }
 
+const writeFile = promisify<number, Uint8Array>(fs.writeFile);
+const readFile = promisify<number, Buffer>(fs.readFile);
+
 async function sync(path: string, flags: number): Promise<void> {
-  const handle = await fs.open(path, flags);
+  const fd = fs.openSync(path, flags);
   try {
-    await handle.sync();
+    await fsync(fd);
   } finally {
-    await handle.close();
+    fs.closeSync(fd);
   }
 }
 
-/** The machine's file system. */
+async function read(path: string): Promise<Buffer> {
+  const fd = fs.openSync(path, constants.O_RDONLY);
+  try {
+    return fs.fstatSync(fd).size <= smallBytes ? fs.readFileSync(fd) : await readFile(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/**
+ * The machine's file system. What only touches names, or few bytes in the page cache, is done at once:
+ * the kernel needs some microseconds for it, while handing it to another thread and back costs
+ * ten times that, and a push is made of dozens of them. What waits for the disk (fsync), or moves many
+ * bytes, leaves the event loop alone. `forEachBounded` and its like give others their turn in between.
+ */
 export const systemDisk: Disk = {
-  create: (path, mode) =>
+  create: async (path, mode) =>
     openForWriting(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode),
-  append: (path) => openForWriting(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND),
-  read: (path) => fs.readFile(path),
-  stamp: async (path) => stampOf(await fs.lstat(path)),
+  append: async (path) => openForWriting(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND),
+  read,
+  stamp: async (path) => stampOf(fs.lstatSync(path)),
   stampNow(path) {
     try {
-      const stats = lstatSync(path, { throwIfNoEntry: false });
+      const stats = fs.lstatSync(path, { throwIfNoEntry: false });
       return stats === undefined ? undefined : stampOf(stats);
     } catch (error) {
       if (hasErrno(error, 'ENOTDIR')) return undefined;
       throw error;
     }
   },
-  readLink: (path) => fs.readlink(path),
+  readLink: async (path) => fs.readlinkSync(path),
   async list(directory) {
-    const entries = await fs.readdir(directory, { withFileTypes: true });
+    const entries = await readdir(directory, { withFileTypes: true });
     return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
   },
-  rename: (from, to) => fs.rename(from, to),
-  link: (existing, to) => fs.link(existing, to),
-  unlink: (path) => fs.unlink(path),
-  truncate: (path, sizeBytes) => fs.truncate(path, sizeBytes),
-  mkdir: (path) => fs.mkdir(path),
-  rmdir: (path) => fs.rmdir(path),
+  rename: async (from, to) => fs.renameSync(from, to),
+  link: async (existing, to) => fs.linkSync(existing, to),
+  unlink: async (path) => fs.unlinkSync(path),
+  truncate: async (path, sizeBytes) => fs.truncateSync(path, sizeBytes),
+  mkdir: async (path) => fs.mkdirSync(path),
+  rmdir: async (path) => fs.rmdirSync(path),
   syncFile: (path) => sync(path, constants.O_RDONLY),
   syncDirectory: (path) => sync(path, constants.O_RDONLY | constants.O_DIRECTORY),
-  removeTree: (path) => fs.rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }),
+  removeTree: (path) => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }),
 };
 
 /** True when `thrown` is a system error with one of `codes`. */
@@ -176,6 +202,8 @@ export async function writeNewFile(disk: Disk, path: string, bytes: Uint8Array):
   }
 }
 
+const sliceItems = 64;
+
 /** Runs `work` on every item, at most `concurrency` at once; the first failure is thrown when all that started have ended. */
 export async function forEachBounded<Item>(
   items: Iterable<Item>,
@@ -184,8 +212,11 @@ export async function forEachBounded<Item>(
 ): Promise<void> {
   const queue = items[Symbol.iterator]();
   let failed = false;
+  const itemsPerTurn = Math.max(1, Math.floor(sliceItems / concurrency));
   const worker = async (): Promise<void> => {
-    while (!failed) {
+    for (let begun = 1; !failed; begun += 1) {
+      // Work that is done at once would never let go of the event loop.
+      if (begun % itemsPerTurn === 0) await nextTurn();
       const next = queue.next();
       if (next.done === true) return;
       try {
