@@ -43,7 +43,10 @@ async function start(pathVersion: string | undefined, ownVersion: string | undef
 test('the Node of the machine is used when it is new enough', async () => {
   for (const version of ['24.15.0', '24.21.1', '25.0.0', '100.1.2']) {
     const { stdout, command } = await start(version, '24.21.0');
-    assert.equal(stdout.toString(), `node ${version}: --max-semi-space-size=2 ${command} repo list a  b\n`);
+    assert.equal(
+      stdout.toString(),
+      `node ${version}: --max-semi-space-size=4 --no-parallel-scavenge ${command} repo list a  b\n`,
+    );
   }
 });
 
@@ -52,7 +55,7 @@ test('an older one gives way to the Node of the checkout', async () => {
     const { stdout, command } = await start(version, '24.21.0');
     assert.equal(
       stdout.toString(),
-      `node 24.21.0: --max-semi-space-size=2 ${command} repo list a  b\n`,
+      `node 24.21.0: --max-semi-space-size=4 --no-parallel-scavenge ${command} repo list a  b\n`,
       version,
     );
   }

@@ -81,8 +81,11 @@ export class RootGitGateway implements GitGateway, FileGateway {
     const hostile = segments.some((segment) => segment === '..' || segment === '.' || segment.includes('\0'));
     if (segments.length === 0 || hostile) return undefined;
     for (const suffix of suffixes) {
-      const gitDir = this.#followGitfile(join(this.#options.root, ...segments) + suffix);
-      const id = gitDir === undefined ? undefined : identityOf(gitDir);
+      const path = join(this.#options.root, ...segments) + suffix;
+      const stats = lookUp(path);
+      if (stats === undefined) continue;
+      const gitDir = stats.isFile() ? this.#followGitfile(path) : path;
+      const id = gitDir === undefined ? undefined : identityOf(gitDir, gitDir === path ? stats : undefined);
       if (gitDir === undefined || id === undefined) continue;
       return { agent: this.#pools.agent({ id, path: gitDir, mode: 'shared' }), gitDir };
     }
@@ -91,7 +94,6 @@ export class RootGitGateway implements GitGateway, FileGateway {
 
   /** Where a `gitdir:` file leads (gitrepository-layout): only below the root, for it could name any place. */
   #followGitfile(path: string): string | undefined {
-    if (lookUp(path)?.isFile() !== true) return path;
     const named = readPointer(path, 'gitdir: ');
     if (named === undefined) return undefined;
     // The `.git` of a linked work tree belongs to the repository it is linked to.
@@ -115,8 +117,7 @@ function readPointer(file: string, prefix: string): string | undefined {
  * What tells one repository from the next at the same path: a directory that was removed and
  * created again has another inode or birth time. undefined when it does not look like a repository.
  */
-function identityOf(path: string): string | undefined {
-  const directory = lookUp(path);
+function identityOf(path: string, directory = lookUp(path)): string | undefined {
   if (directory?.isDirectory() !== true) return undefined;
   if (lookUp(`${path}/HEAD`)?.isFile() !== true || lookUp(`${path}/objects`) === undefined) return undefined;
   return `${path}:${directory.dev}:${directory.ino}:${directory.birthtimeMs}`;

@@ -75,6 +75,8 @@ export class RepositoryConfig {
   readonly #storage: Storage;
   readonly #gitDir: string;
   #remembered: Remembered | undefined;
+  /** The files were looked at since the running callback began, so for everything that it works on. */
+  #isChecked = false;
 
   constructor(storage: Storage, gitDir: string) {
     this.#storage = storage;
@@ -85,7 +87,10 @@ export class RepositoryConfig {
   async values(): Promise<ConfigValues> {
     const { disk, clock } = this.#storage;
     const remembered = this.#remembered;
-    if (remembered !== undefined && (await areUnchanged(disk, remembered.files))) return remembered.values;
+    if (remembered !== undefined && (this.#isChecked || (await areUnchanged(disk, remembered.files)))) {
+      this.#keepCheck();
+      return remembered.values;
+    }
     const readAtMs = clock.nowMs();
     const listed = await this.#list();
     const files: SeenPath[] = [];
@@ -94,6 +99,13 @@ export class RepositoryConfig {
     }
     this.#remembered = { values: new ConfigValues(listed.entries), files };
     return this.#remembered.values;
+  }
+
+  /** One request asks several times, and nothing else can have come in before the next tick. */
+  #keepCheck(): void {
+    if (this.#isChecked) return;
+    this.#isChecked = true;
+    process.nextTick(() => (this.#isChecked = false));
   }
 
   async #list(): Promise<ReturnType<typeof parseConfigList>> {
