@@ -157,6 +157,11 @@ const packCacheGauges: readonly (readonly [string, string, (packs: PackCounts) =
   ['hit_bytes', 'Bytes of the packs that were found in the pack cache.', (packs) => packs.hitBytes],
   ['misses', 'Packs that were produced and kept.', (packs) => packs.misses],
   ['shared', 'Fetches that followed a pack which was produced for another one.', (packs) => packs.shared],
+  [
+    'composed',
+    'Packs that were sent from a pack of the repository and what is new.',
+    (packs) => packs.composed,
+  ],
   ['bypassed', 'Packs that were not worth keeping.', (packs) => packs.bypassed],
   ['evictions', 'Packs that made room for others.', (packs) => packs.evictions],
   ['entries', 'Packs in the pack cache.', (packs) => packs.entries],

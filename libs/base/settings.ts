@@ -149,27 +149,19 @@ export const settingDefinitions = {
       64 * MiB,
       'Memory for pushed packs that are taken in without starting git, on a node; past it git indexes them.',
     ),
+    basePackMinBytes: setting(
+      1 * MiB,
+      'A largest pack from this size on is sent as it is, then what is new.',
+    ),
     packCacheBytes: setting(
       4 * GiB,
-      'Disk for packs that were sent once; past it the least recently used go. 0 caches none.',
+      'Disk for packs that were sent; past it the longest unused go. 0: none.',
     ),
     packCacheMaxEntryBytes: setting(2 * GiB, 'A larger pack is not cached.'),
-    packCacheMinFreeBytes: setting(
-      1 * GiB,
-      'Free space that the pack cache leaves on its disk; below it the cache gives way.',
-    ),
-    packCacheAbandonMs: setting(
-      5 * second,
-      'How long a pack is still produced that nobody waits for any more; a client that comes back finds it.',
-    ),
-    packCacheWindowMs: setting(
-      10 * minute,
-      'The window in which a fetch with haves must come twice for its pack to be cached.',
-    ),
-    packCacheWindowEntries: setting(
-      20_000,
-      'Fetches that are remembered for `packCacheWindowMs`; past it the oldest is forgotten.',
-    ),
+    packCacheMinFreeBytes: setting(1 * GiB, 'Free space on its disk below which the pack cache gives way.'),
+    packCacheAbandonMs: setting(5 * second, 'How long a pack is still made when all who waited are gone.'),
+    packCacheWindowMs: setting(10 * minute, 'How soon a fetch with haves must come again to be cached.'),
+    packCacheWindowEntries: setting(20_000, 'Fetches remembered for that; past it the oldest is forgotten.'),
     maxIndexers: setting(8, 'Pushes indexed at once on a node; further pushes wait.'),
     maxIndexerQueue: setting(
       256,

@@ -112,6 +112,7 @@ export class DiskRepository {
       commitNode: (oid) => this.#history.node(oid),
       shallows: () => this.#shallow.commits(),
       refs,
+      reachable: (oids, tips) => this.#history.isReachable(oids, tips),
     });
     this.#upkeep = new RepositoryUpkeep(storage, {
       gitDir,

@@ -50,7 +50,7 @@ export interface PoolCounts {
   readonly pools: number;
   readonly openHandles: number;
   readonly cache: ObjectCache['counts'];
-  readonly packs: PackCacheCounts | undefined;
+  readonly packs: (PackCacheCounts & { readonly composed: number }) | undefined;
   readonly maintenance: MaintenanceCounts;
 }
 
@@ -145,15 +145,17 @@ export class RepositoryPools {
       this.#node.storage.maintenance.stop(),
       this.#pools.stop({ reason: 'shutdown', drain: true, timeoutMs }),
     ]);
+    await this.#node.storage.composer?.close();
     await this.#node.storage.packCache?.close();
   }
 
   get counts(): PoolCounts {
+    const { packCache, composer } = this.#node.storage;
     return {
       pools: [...this.#pools.keys].filter((id) => this.#pools.running(id) !== undefined).length,
       openHandles: this.#node.openHandles,
       cache: this.#node.cache.counts,
-      packs: this.#node.storage.packCache?.counts,
+      packs: packCache && { ...packCache.counts, composed: composer?.served ?? 0 },
       maintenance: this.#node.storage.maintenance.counts,
     };
   }

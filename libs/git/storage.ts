@@ -8,6 +8,7 @@ import {
   systemRandom,
 } from '#base';
 import { PackCache } from './pack-cache/pack-cache.ts';
+import { PackComposer } from './packs/pack-composer.ts';
 import { GitRunner } from './process/git-runner.ts';
 import { MaintenanceScheduler } from './maintenance/scheduler.ts';
 import { ConcurrencyLimit } from './process/limit.ts';
@@ -37,6 +38,8 @@ export interface Storage {
   /** Absent where no directory was given for it. */
   readonly packCache?: PackCache;
   readonly maintenance: MaintenanceScheduler;
+  /** Goes with the cache, where it keeps what it makes. */
+  readonly composer?: PackComposer;
 }
 
 interface StorageParts extends Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log' | 'namespace'> {
@@ -57,7 +60,7 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
   };
   const limit = (maxRunning: number, maxWaiting: number): ConcurrencyLimit =>
     new ConcurrencyLimit(maxRunning, maxWaiting, shares, clock);
-  return {
+  const storage: Storage = {
     git: parts.git ?? new GitRunner({ timeoutMs: settings.gitTimeoutMs }),
     disk,
     clock,
@@ -66,11 +69,13 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
     settings,
     namespace: parts.namespace ?? '',
     startedAtMs: clock.nowMs(),
-    ...(path !== undefined && { packCache: new PackCache({ path, settings, disk, clock, random, log }) }),
     producers: limit(settings.maxPackProducers, settings.maxPackProducerQueue),
     archivers: limit(settings.maxArchivers, settings.maxArchiverQueue),
     indexers: limit(settings.maxIndexers, settings.maxIndexerQueue),
     smallPacks: new MemoryBudget(settings.smallPackMemoryBytes),
     maintenance: new MaintenanceScheduler(settings, { clock, log }),
   };
+  if (path === undefined) return storage;
+  const packCache = new PackCache({ path, settings, disk, clock, random, log });
+  return { ...storage, packCache, composer: new PackComposer(storage, packCache) };
 }

@@ -24,6 +24,12 @@ export interface Reservation extends Disposable {
   grow(byBytes: number): boolean;
 }
 
+/** A complete pack in a file that is open for reading. */
+export interface StoredPack {
+  readonly handle: FileHandle;
+  readonly sizeBytes: number;
+}
+
 interface Entry {
   readonly path: string;
   readonly sizeBytes: number;
@@ -89,9 +95,7 @@ export class CacheDirectory implements Disposable {
   }
 
   /** The complete file of a key, open for reading and now the most recently used; undefined when there is none. */
-  async openEntry(
-    key: PackKey,
-  ): Promise<{ readonly handle: FileHandle; readonly sizeBytes: number } | undefined> {
+  async openEntry(key: PackKey): Promise<StoredPack | undefined> {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     this.#entries.delete(key);

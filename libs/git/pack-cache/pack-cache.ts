@@ -1,7 +1,7 @@
 import { type Clock, type Log, PackhorseError, type Random, type Settings } from '#base';
 import type { PackPart } from '#wire';
 import type { Disk } from '../volume/disk.ts';
-import { CacheDirectory } from './cache-directory.ts';
+import { CacheDirectory, type StoredPack } from './cache-directory.ts';
 import { GrowingPack } from './growing-pack.ts';
 import type { PackKey } from './pack-key.ts';
 import { readRange } from './read-file.ts';
@@ -35,6 +35,8 @@ export interface CachedRequest {
   /** Produces the pack; aborting the signal ends it. */
   readonly produce: (signal: AbortSignal) => AsyncIterable<PackPart>;
 }
+
+export type { StoredPack };
 
 /** What the cache did so far and holds now. */
 export interface PackCacheCounts {
@@ -87,26 +89,42 @@ export class PackCache {
 
   /** The pack that answers `request`, from wherever it comes soonest. */
   async *serve(request: CachedRequest, signal: AbortSignal): AsyncGenerator<PackPart, void, undefined> {
-    yield* await this.#find(request, signal);
+    yield* (await this.find(request, signal)) ?? (await this.#produce(request, signal));
   }
 
-  async #find(request: CachedRequest, signal: AbortSignal): Promise<AsyncIterable<PackPart>> {
-    const { key } = request;
+  /** The pack when it is stored, or when it is being produced for somebody else. */
+  async find(request: CachedRequest, signal: AbortSignal): Promise<AsyncIterable<PackPart> | undefined> {
     const directory = await this.#open();
-    const stored = await directory?.openEntry(key);
+    const stored = await directory?.openEntry(request.key);
     if (stored !== undefined) return this.#serveStored(stored, request.progress);
-    const joined = this.#flights.get(key);
-    if (joined?.pack.isWhole === true) {
-      this.#counts.shared += 1;
-      return this.#join(joined, request, signal);
-    }
+    const joined = this.#flights.get(request.key);
+    if (joined?.pack.isWhole !== true) return undefined;
+    return this.#join(joined, request, signal);
+  }
+
+  async #produce(request: CachedRequest, signal: AbortSignal): Promise<AsyncIterable<PackPart>> {
+    const directory = await this.#open();
+    const { key } = request;
     const isAdmitted = request.admission === 'first' || this.#recent.sawBefore(key);
-    if (directory === undefined || joined !== undefined || !isAdmitted) {
+    const flight = this.#flights.get(key);
+    if (flight?.pack.isWhole === true) return this.#join(flight, request, signal);
+    if (directory === undefined || flight !== undefined || !isAdmitted) {
       this.#counts.bypassed += 1;
       return request.produce(signal);
     }
     this.#counts.misses += 1;
     return this.#follow(this.#start(directory, request), request, signal);
+  }
+
+  /** The whole pack as an open file, which the caller closes; undefined when it cannot be stored. */
+  async hold(request: CachedRequest): Promise<StoredPack | undefined> {
+    const directory = await this.#open();
+    if (directory === undefined) return undefined;
+    const stored = await directory.openEntry(request.key);
+    if (stored !== undefined) return stored;
+    const flight = this.#flights.get(request.key) ?? this.#start(directory, request);
+    await flight.landed;
+    return await directory.openEntry(request.key);
   }
 
   /** Removes every pack of a repository. */
@@ -153,7 +171,7 @@ export class PackCache {
   }
 
   async *#serveStored(
-    { handle, sizeBytes }: NonNullable<Awaited<ReturnType<CacheDirectory['openEntry']>>>,
+    { handle, sizeBytes }: StoredPack,
     progress: boolean,
   ): AsyncGenerator<PackPart, void, undefined> {
     this.#counts.hits += 1;
@@ -176,6 +194,7 @@ export class PackCache {
     request: CachedRequest,
     signal: AbortSignal,
   ): AsyncGenerator<PackPart, void, undefined> {
+    this.#counts.shared += 1;
     let hasSent = false;
     try {
       for await (const part of this.#follow(flight, request, signal)) {

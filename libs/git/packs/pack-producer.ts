@@ -4,6 +4,7 @@ import type { ObjectReader } from '../object-reader.ts';
 import type { GitExit } from '../process/git-process.ts';
 import { PackhorseError } from '#base';
 import { gitFailure } from '../process/git-runner.ts';
+import { lines } from '../process/lines.ts';
 import type { Storage } from '../storage.ts';
 import { withPackfileUris } from './packfile-uris.ts';
 import { PartQueue } from './part-queue.ts';
@@ -45,6 +46,27 @@ export async function* producePack(
   const exit = await running.exit;
   yield* parts.rest();
   checkExit(exit);
+}
+
+/**
+ * A pack of the objects that `input` lists, as `git pack-objects` reads them: an id and perhaps a path,
+ * or a commit marked with `-`, against whose objects deltas may be made although they are not in the pack.
+ */
+export async function* packObjects(
+  storage: Storage,
+  gitDir: string,
+  input: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<PackPart, void, undefined> {
+  using _lease = await storage.producers.acquire(signal);
+  await using running = storage.git.start(
+    { gitDir, args: ['pack-objects', '--stdout', '--delta-base-offset', '-q'], signal },
+    { stdin: 'pipe', stdout: 'pipe' },
+  );
+  const feeding = running.feed(lines(input));
+  for await (const bytes of running.stdout as AsyncIterable<Buffer>) yield { kind: 'data', bytes };
+  await feeding;
+  checkExit(await running.exit);
 }
 
 function checkExit(exit: GitExit): void {
