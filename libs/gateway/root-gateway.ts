@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
+import { lstatSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { PackhorseError } from '#base';
 import type { PublishedFile, RepositoryAgent, RepositoryPools } from '#git';
@@ -96,9 +96,9 @@ export class RootGitGateway implements GitGateway, FileGateway {
   #followGitfile(path: string): string | undefined {
     const named = readPointer(path, 'gitdir: ');
     if (named === undefined) return undefined;
-    // The `.git` of a linked work tree belongs to the repository it is linked to.
-    const found = readPointer(`${named}/commondir`, '') ?? named;
-    return found.startsWith(`${this.#options.root}/`) ? found : undefined;
+    // A linked work tree has a HEAD of its own and everything else of the repository it is linked to.
+    const places = [named, readPointer(`${named}/commondir`, '') ?? named];
+    return places.every((place) => place.startsWith(`${this.#options.root}/`)) ? named : undefined;
   }
 }
 
@@ -119,8 +119,15 @@ function readPointer(file: string, prefix: string): string | undefined {
  */
 function identityOf(path: string, directory = lookUp(path)): string | undefined {
   if (directory?.isDirectory() !== true) return undefined;
-  if (lookUp(`${path}/HEAD`)?.isFile() !== true || lookUp(`${path}/objects`) === undefined) return undefined;
+  if (!hasHead(path)) return undefined;
+  if (lookUp(`${path}/objects`) === undefined && lookUp(`${path}/commondir`) === undefined) return undefined;
   return `${path}:${directory.dev}:${directory.ino}:${directory.birthtimeMs}`;
+}
+
+/** As a symbolic link, which old programs made, it may lead to a branch that is not born yet. */
+function hasHead(path: string): boolean {
+  if (lookUp(`${path}/HEAD`)?.isFile() === true) return true;
+  return lstatSync(`${path}/HEAD`, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 /** Every request asks this, of names that the kernel knows by heart: at once, as the way through the thread pool takes fifty times as long. */

@@ -18,6 +18,7 @@ import { objectFormatOf } from './git-directory.ts';
 import type { ObjectReader } from './object-reader.ts';
 import type { MaintenanceOptions, MaintenanceReport } from './maintenance/repository-maintenance.ts';
 import { RepositoryUpkeep } from './maintenance/upkeep.ts';
+import { PackWatch } from './packs/pack-watch.ts';
 import { shallowBoundary } from './packs/reachability.ts';
 import { RepositoryPacks } from './packs/repository-packs.ts';
 import { transactionHook } from './hooks/transaction-hook.ts';
@@ -68,6 +69,7 @@ export class DiskRepository {
   readonly #shallow: ShallowFile;
   readonly #refs: RefStore;
   readonly #history: CommitHistory;
+  readonly #packWatch: PackWatch;
   readonly #upkeep: RepositoryUpkeep;
   readonly #packs: RepositoryPacks;
   #readPolicy: { readonly config: ConfigValues; readonly policy: RepositoryPolicy } | undefined;
@@ -98,6 +100,7 @@ export class DiskRepository {
       ...(mode === 'shared' ? { noteLocks: (paths) => noteLocks(disk, random, gitDir, paths) } : {}),
     });
     const refs = (): Promise<RefSnapshot> => this.refs();
+    this.#packWatch = new PackWatch(storage, gitDir);
     this.#history = new CommitHistory(storage, {
       gitDir,
       objectFormat: format,
@@ -214,6 +217,9 @@ export class DiskRepository {
 
   /** The view of git-upload-pack, with the policy as it is now. */
   async uploadPack(): Promise<UploadPackRepository> {
+    if (this.#options.mode === 'shared' && (await this.#packWatch.wereRemoved())) {
+      await this.#options.packsRemoved?.();
+    }
     const { upload } = await this.#policy();
     const { objects } = this.#options;
     return {

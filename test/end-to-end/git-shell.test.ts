@@ -106,15 +106,21 @@ for (const door of ['http', 'ssh', 'git'] as const) {
     await git(['clone', '--quiet', `--separate-git-dir=${join(scene.root, `.apart-${door}`)}`, source, work]);
     const linked = join(scene.root, `linked-${door}`);
     await git(['worktree', 'add', '--quiet', '-b', 'linked', linked], { cwd: work });
-    const expected = await git(['ls-remote', join(scene.root, `.apart-${door}`)]);
     for (const path of [work, linked, join(work, '.git')]) {
       const remote = await scene.remote({ name: door }, path);
-      assert.equal(await git(['ls-remote', remote.url], as(remote)), expected, path);
+      const listed = await git(['ls-remote', '--symref', remote.url], as(remote));
+      assert.equal(listed, await git(['ls-remote', '--symref', path]), path);
     }
+    const remote = await scene.remote({ name: door }, linked);
+    assert.equal(
+      await git(['symbolic-ref', 'HEAD'], { cwd: await clone(remote) }),
+      'refs/heads/linked',
+      'the work tree has a HEAD of its own',
+    );
     const outside = join(temporaryDirectory('outside'), 'apart');
     const other = join(scene.root, `other-${door}`);
     await git(['clone', '--quiet', `--separate-git-dir=${outside}`, source, other]);
-    const remote = await scene.remote({ name: door }, other);
-    await gitFails(['ls-remote', remote.url], as(remote));
+    const elsewhere = await scene.remote({ name: door }, other);
+    await gitFails(['ls-remote', elsewhere.url], as(elsewhere));
   });
 }
