@@ -1,5 +1,6 @@
 /** Prints docs/settings.md from the table of settings; `test/structure/settings.test.ts` holds the two together. */
-import { settingDefinitions, settingVariable } from '../libs/base/settings.ts';
+import { settingVariable } from '../libs/base/settings-in-force.ts';
+import { settingDefinitions } from '../libs/base/settings.ts';
 
 /** The page as it must be. */
 export function settingsPage(): string {

@@ -10,4 +10,5 @@ export * from './node-streams.ts';
 export * from './oid.ts';
 export * from './random.ts';
 export * from './requester.ts';
-export * from './settings.ts';
+export * from './settings-in-force.ts';
+export { settingDefinitions } from './settings.ts';

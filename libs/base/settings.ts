@@ -4,12 +4,12 @@
  * variable `PACKHORSE_SECTION_NAME_UNIT` (for example `PACKHORSE_HTTP_MAX_HEADER_BYTES`).
  * The unit is the last word of the name.
  */
-interface Definition {
+export interface SettingDefinition {
   readonly default: number;
   readonly doc: string;
 }
 
-const setting = (defaultValue: number, doc: string): Definition => ({ default: defaultValue, doc });
+const setting = (defaultValue: number, doc: string): SettingDefinition => ({ default: defaultValue, doc });
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -162,6 +162,15 @@ export const settingDefinitions = {
     packCacheAbandonMs: setting(5 * second, 'How long a pack is still made when all who waited are gone.'),
     packCacheWindowMs: setting(10 * minute, 'How soon a fetch with haves must come again to be cached.'),
     packCacheWindowEntries: setting(20_000, 'Fetches remembered for that; past it the oldest is forgotten.'),
+    maxPackObjects: setting(20_000_000, 'Objects in one pushed pack; past it the push is refused.'),
+    maxPushedObjectBytes: setting(
+      2 * GiB,
+      'Size of one pushed object, as it is when inflated; past it the push is refused.',
+    ),
+    maxIndexerMemoryBytes: setting(
+      2 * GiB,
+      'Memory of the git process that indexes a pushed pack, and of the one that checks its links; past it the push is refused. 0 is no limit.',
+    ),
     maxIndexers: setting(8, 'Pushes indexed at once on a node; further pushes wait.'),
     maxIndexerQueue: setting(
       256,
@@ -372,37 +381,4 @@ export const settingDefinitions = {
       'Git sessions at once of one address; past it the answer is `unavailable`.',
     ),
   },
-} as const satisfies Record<string, Record<string, Definition>>;
-
-type Definitions = typeof settingDefinitions;
-
-/** All settings, by section. A room takes only its section. */
-export type Settings = {
-  readonly [Section in keyof Definitions]: { readonly [Name in keyof Definitions[Section]]: number };
-};
-
-/** The environment variable that overrides a setting. */
-export function settingVariable(section: string, name: string): string {
-  return `PACKHORSE_${section}_${name.replace(/[A-Z]/g, (letter) => `_${letter}`)}`.toUpperCase();
-}
-
-/**
- * The settings in force: defaults, overridden by `environment`.
- * Throws a RangeError naming the variable whose value is not a whole number of 0 or more.
- */
-export function readSettings(environment: Readonly<Record<string, string | undefined>> = {}): Settings {
-  const sections = Object.entries(settingDefinitions).map(([section, definitions]) => {
-    const values = Object.entries<Definition>(definitions).map(([name, definition]) => {
-      const variable = settingVariable(section, name);
-      const text = environment[variable];
-      if (text === undefined || text === '') return [name, definition.default];
-      const value = Number(text);
-      if (!Number.isSafeInteger(value) || value < 0) {
-        throw new RangeError(`${variable} must be a whole number of 0 or more, but is "${text}".`);
-      }
-      return [name, value];
-    });
-    return [section, Object.fromEntries(values)];
-  });
-  return Object.fromEntries(sections) as Settings;
-}
+} as const satisfies Record<string, Record<string, SettingDefinition>>;

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { type ByteStream, PackhorseError } from '#base';
+import { withMemoryLimit } from './memory-limit.ts';
 
 /** How a git process ended. */
 export interface GitExit {
@@ -27,6 +28,8 @@ export interface GitProcessOptions {
   readonly onStderr?: ((bytes: Buffer) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
+  /** Absent or 0: as much as there is. */
+  readonly maxMemoryBytes?: number | undefined;
   /** It gives way to everything else on the machine: lowest priority for processor and, with it, disk. */
   readonly background?: boolean | undefined;
 }
@@ -51,7 +54,8 @@ export class GitProcess implements AsyncDisposable {
   readonly #onEnd = new Set<() => void>();
 
   constructor(options: GitProcessOptions) {
-    this.#child = spawn(options.binary, options.args, {
+    const [program, args] = withMemoryLimit(options.binary, options.args, options.maxMemoryBytes ?? 0);
+    this.#child = spawn(program, args, {
       cwd: options.cwd ?? '/',
       env: options.environment,
       detached: true,

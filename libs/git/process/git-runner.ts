@@ -16,6 +16,8 @@ export interface GitCommand {
   readonly onStderr?: (bytes: Buffer) => void;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number;
+  /** What a process may have that reads what a stranger sent; absent or 0 is no limit. */
+  readonly maxMemoryBytes?: number;
   /** Gives way to everything else on the machine. */
   readonly background?: boolean;
 }
@@ -72,6 +74,7 @@ export class GitRunner {
       onStderr: command.onStderr,
       signal: command.signal,
       timeoutMs: command.timeoutMs ?? this.#timeoutMs,
+      maxMemoryBytes: command.maxMemoryBytes,
       background: command.background,
     });
   }

@@ -25,6 +25,9 @@ export interface IndexPackRequest {
   readonly signal: AbortSignal;
 }
 
+/** Larger blobs that are no deltas are hashed piece by piece, whatever the repository's own config says. */
+const streamedBlobBytes = 32 * 1024 * 1024;
+
 /** Each thread holds a chain of delta bases in memory, and more than a few no longer make it faster. */
 const threads = Math.min(availableParallelism(), 4);
 
@@ -43,7 +46,12 @@ export async function indexPack(
       args: indexArguments(request),
       environment: request.environment,
       // What is written here is made durable when it moves in, and not twice.
-      config: { 'pack.threads': String(threads), 'core.fsync': 'none' },
+      config: {
+        'pack.threads': String(threads),
+        'core.fsync': 'none',
+        'core.bigFileThreshold': String(streamedBlobBytes),
+      },
+      maxMemoryBytes: storage.settings.maxIndexerMemoryBytes,
       signal: request.signal,
       ...(tell === undefined ? {} : { onStderr: (bytes) => tell(bytes) }),
     },
@@ -55,7 +63,7 @@ export async function indexPack(
   // Exit code 1 without a word: sound, but not self-contained.
   if (exit.code === 1 && request.checks.kind === 'links' && !exit.stderr.includes('fatal:'))
     return { selfContained: false };
-  throw indexFailure(exit, request.maxPackBytes);
+  throw indexFailure(exit, request.maxPackBytes, storage.settings.maxIndexerMemoryBytes);
 }
 
 function indexArguments(request: IndexPackRequest): string[] {
@@ -90,8 +98,11 @@ const explanations: readonly (readonly [pattern: RegExp, explain: (match: RegExp
   [/(?:fatal|error): ([^\n]+)/, ([, text]) => text ?? ''],
 ];
 
+/** git's own words (`xmalloc`, `git_inflate_init`), those of the C library, and of a thread that could not be started. */
+const outOfMemory = /out of memory|cannot allocate memory|unable to create (?:\w+ )?thread/i;
+
 /** The error for a pack that index-pack refused, in words for the person who pushes. */
-export function indexFailure(exit: GitExit, maxPackBytes: number): PackhorseError {
+export function indexFailure(exit: GitExit, maxPackBytes: number, maxMemoryBytes: number): PackhorseError {
   if (exit.stopped !== undefined) return gitFailure('index-pack', exit);
   const failure = gitFailure('index-pack', exit);
   if (hasCode(failure, 'resource_exhausted')) return diskFull(failure);
@@ -99,6 +110,13 @@ export function indexFailure(exit: GitExit, maxPackBytes: number): PackhorseErro
     return new PackhorseError(
       'resource_exhausted',
       `pack exceeds maximum allowed size (${maxPackBytes} bytes)`,
+    );
+  }
+  if (outOfMemory.test(exit.stderr)) {
+    return new PackhorseError(
+      'resource_exhausted',
+      `the pack needs more memory than the server allows (${maxMemoryBytes} bytes)`,
+      { metadata: { stderr: exit.stderr.slice(-500) } },
     );
   }
   // A signal that we did not send: out of memory, or an operator.

@@ -5,15 +5,23 @@ const headerBytes = 12;
 
 /**
  * The header of an arriving pack (gitformat-pack): signature, version, number of objects. Throws
- * `invalid_argument`, as git says it, when this is no pack.
+ * `invalid_argument`, as git says it, when this is no pack, and `resource_exhausted` when it
+ * announces more than `maxObjects`.
  */
-export async function readPackHeader(reader: ByteReader): Promise<Buffer> {
+export async function readPackHeader(reader: ByteReader, maxObjects: number): Promise<Buffer> {
   const bytes = await readOrFail(reader, headerBytes, 'eof before pack header was fully read');
   const header = Buffer.from(bytes);
   if (header.toString('latin1', 0, 4) !== 'PACK')
     throw malformed('protocol error (pack signature mismatch detected)');
   const version = header.readUInt32BE(4);
   if (version !== 2 && version !== 3) throw malformed('protocol error (pack version unsupported)');
+  const objects = header.readUInt32BE(8);
+  if (objects > maxObjects) {
+    throw new PackhorseError(
+      'resource_exhausted',
+      `the pack has ${objects} objects, more than the server allows (${maxObjects})`,
+    );
+  }
   return header;
 }
 

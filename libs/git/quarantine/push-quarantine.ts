@@ -23,6 +23,7 @@ import { diskError, forEachBounded, unlessMissing, writeNewFile } from '../volum
 import { IncomingDirectory } from './incoming-directory.ts';
 import { IncomingPack } from './incoming-pack.ts';
 import { indexPack, type PackChecks } from './index-pack.ts';
+import { refuseLargeObjects, refuseTooLarge } from './object-sizes.ts';
 import { isEmptyPack, readPackHeader } from './pack-header.ts';
 import { PackWalk } from './pack-walk.ts';
 import { commitLinks } from './plain-tree.ts';
@@ -94,7 +95,7 @@ export class PushQuarantine implements Quarantine {
     this.#received = true;
     const { objectFormat } = this.#host;
     const reader = new ByteReader(pack);
-    const header = await readPackHeader(reader);
+    const header = await readPackHeader(reader, this.#storage.settings.maxPackObjects);
     if (await isEmptyPack(header, reader, objectFormat)) return;
     const checks = this.#checks(options);
     const stream = joined(header, reader);
@@ -119,6 +120,8 @@ export class PushQuarantine implements Quarantine {
       trustsContents: closed,
     });
     if ('stream' in taken) return taken.stream;
+    const maxObjectBytes = this.#storage.settings.maxPushedObjectBytes;
+    for (const { bytes } of taken.small.objects.values()) refuseTooLarge(bytes.length, maxObjectBytes);
     this.#small = taken.small;
     return undefined;
   }
@@ -134,6 +137,11 @@ export class PushQuarantine implements Quarantine {
       maxPackBytes: options.maxPackBytes,
       onProgress: options.onProgress,
       onMessage: options.onMessage,
+      signal: this.#signal,
+    });
+    await refuseLargeObjects(this.#storage, {
+      gitDir: this.#host.gitDir,
+      environment: incoming.environment,
       signal: this.#signal,
     });
     this.#selfContained = indexed.selfContained;
@@ -221,6 +229,7 @@ export class PushQuarantine implements Quarantine {
       environment: { ...(await this.#gitEnvironment()), ...environment },
       input: lines([...tips, ...Array.from(borrowed, (oid) => `^${oid}`)]),
       okCodes: [0, 1, 128],
+      maxMemoryBytes: this.#storage.settings.maxIndexerMemoryBytes,
       signal: this.#signal,
     });
     return result.code === 0;
