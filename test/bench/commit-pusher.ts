@@ -20,6 +20,8 @@ export class CommitPusher {
   static async create(contestant: Contestant, repository: string): Promise<CommitPusher> {
     const cwd = join(temporaryDirectory('bench-pusher'), 'pusher.git');
     await git(['clone', '--quiet', '--bare', '--shared', repository, cwd]);
+    // The server's bitmap is borrowed with its pack; a client has none, and reading it grows with history.
+    await git(['config', 'pack.useBitmaps', 'false'], { cwd });
     return new CommitPusher(contestant, cwd, await git(['rev-parse', 'HEAD'], { cwd }));
   }
 
