@@ -26,7 +26,7 @@ import { hooksOf, pushSurroundings } from './push-surroundings.ts';
 import { noteLocks, recoverIncoming } from './quarantine/incoming-directory.ts';
 import { publishedFile, type PublishedFile } from './published-file.ts';
 import { PushQuarantine, type QuarantineHost } from './quarantine/push-quarantine.ts';
-import { namespacedSnapshot } from './refs/namespace.ts';
+import { namespacedNames, namespacedSnapshot } from './refs/namespace.ts';
 import { RefStore } from './refs/ref-store.ts';
 import type { TransactionOptions } from './refs/ref-transaction.ts';
 import { type ConfigValues, RepositoryConfig } from './repository-config.ts';
@@ -258,14 +258,16 @@ export class DiskRepository {
   async receivePack(by: Pusher): Promise<ReceivePackRepository> {
     const [policy, config] = await Promise.all([this.#policy(), this.#config.values()]);
     const { gitDir, objectFormat } = this;
-    const target = { gitDir, objectFormat, config, mode: this.#options.mode, refs: () => this.refs() };
+    const { mode } = this.#options;
+    const namespace = this.#namespace;
+    const target = { gitDir, objectFormat, config, mode, namespace, refs: () => this.refs() };
     const hooks = this.#options.runHooks === true ? hooksOf(this.#storage, target, by) : undefined;
     return {
       objectFormat: this.objectFormat,
       receivePolicy: policy.receive,
-      refs: () => this.refs(),
+      refs: () => this.#servedRefs(),
       shallows: () => this.#shallow.commits(),
-      alternateTips: async () => await this.#alternateTips(),
+      alternateTips: async () => [...(await this.#alternateTips()), ...(await this.#tipsOutsideNamespace())],
       ...pushSurroundings(this.#storage, target, hooks),
       openQuarantine: async (signal) => {
         if (signal.aborted) throw new PackhorseError('cancelled', 'The operation was cancelled.');
@@ -280,6 +282,13 @@ export class DiskRepository {
     return publishedFile(this.#storage.disk, this.gitDir, () => this.refs(), name);
   }
 
+  /** What other namespaces have need not be sent, but is shown to nobody by name. */
+  async #tipsOutsideNamespace(): Promise<readonly Oid[]> {
+    const namespace = this.#namespace;
+    if (namespace === '') return [];
+    return (await this.refs()).refs.filter(({ name }) => !name.startsWith(namespace)).map(({ oid }) => oid);
+  }
+
   /** The view of git-upload-archive. */
   uploadArchive(): ArchiveRepository {
     return {
@@ -289,21 +298,25 @@ export class DiskRepository {
   }
 
   #quarantineHost(policy: RepositoryPolicy, by: Pusher, hooks: HookRunner | undefined): QuarantineHost {
+    const named = namespacedNames(this.#namespace);
     return {
       gitDir: this.gitDir,
       objectFormat: this.objectFormat,
       objects: this.#options.objects,
       closed: this.#options.mode === 'owned' && policy.checks.kind === 'fsck',
       checks: policy.checks,
-      takesSmallPacks: policy.usualRights,
+      takesSmallPacks: policy.usualRights && !(policy.checks.kind === 'fsck' && policy.checks.configured),
       unpackLimit: policy.unpackLimit,
       refs: () => this.refs(),
       alternateTips: () => this.#alternateTips(),
       shallows: () => this.#shallow.commits(),
       addShallows: (oids) => this.#shallow.add(oids),
-      refusal: (commands, { atomic }) => this.#refs.refusal(commands, atomic),
-      transact: (commands: readonly RefCommand[], options: CommitOptions) =>
-        this.#transactPush(commands, options, by, hooks),
+      refusal: async (commands, { atomic }) => {
+        const refusal = await this.#refs.refusal(named.onDisk(commands), atomic);
+        return refusal && named.asServed(refusal);
+      },
+      transact: async (commands: readonly RefCommand[], options: CommitOptions) =>
+        named.asServed(await this.#transactPush(named.onDisk(commands), options, by, hooks)),
     };
   }
 

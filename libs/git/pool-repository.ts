@@ -149,7 +149,7 @@ export class PoolRepository {
     const { storage, maxCommands, runHooks, fsckRules, certificates } = this.#node;
     const { path, mode } = this.location;
     if (mode === 'shared' && (await isLinkedWorkTree(storage.disk, path))) {
-      return new DelegatedRepository(storage, path);
+      return new DelegatedRepository(storage, path, { runHooks });
     }
     const gitDir = mode === 'owned' ? path : await findGitDirectory(storage.disk, path, () => false);
     if (gitDir === undefined || !(await exists(storage, gitDir))) {
@@ -177,7 +177,7 @@ export class PoolRepository {
       return await DiskRepository.open(storage, options);
     } catch (error) {
       if (mode === 'owned' || !hasCode(error, 'failed_precondition')) throw error;
-      return new DelegatedRepository(storage, gitDir);
+      return new DelegatedRepository(storage, gitDir, { runHooks });
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { ObjectFormat, Oid } from '#base';
-import type { HookRunner, ReceivePackRepository, RefSnapshot } from '#wire';
+import type { HookRunner, ReceivePackRepository, RefSnapshot, WorkTree } from '#wire';
 import type { Pusher } from './agent.ts';
 import { RepositoryHooks } from './hooks/repository-hooks.ts';
 import type { ConfigValues } from './repository-config.ts';
@@ -15,6 +15,9 @@ export interface PushTarget {
   readonly objectFormat: ObjectFormat;
   readonly mode: RepositoryMode;
   readonly config: ConfigValues;
+  /** What the names of refs begin with on disk, and not for who pushes (gitnamespaces). */
+  readonly namespace: string;
+  /** All refs, under their names on disk. */
   readonly refs: () => Promise<RefSnapshot>;
 }
 
@@ -39,14 +42,16 @@ export function pushSurroundings(
   ReceivePackRepository,
   'hooks' | 'workTrees' | 'updateWorkTree' | 'storeCertificate' | 'verifySignature' | 'afterPush'
 > {
-  const { gitDir, config, mode } = target;
+  const { gitDir, config, mode, namespace } = target;
   const trees = { gitDir, config, emptyTree: emptyTrees[target.objectFormat] };
   return {
     ...(hooks === undefined ? {} : { hooks }),
     workTrees: async () =>
-      mode === 'owned' ? new Map() : await workTreesOf(storage, trees, await target.refs()),
+      mode === 'owned'
+        ? new Map()
+        : within(namespace, await workTreesOf(storage, trees, await target.refs())),
     updateWorkTree: async (tree, newOid, call) => {
-      const hasHistory = (await target.refs()).head.oid !== undefined;
+      const hasHistory = (await target.refs()).get(tree.branch) !== undefined;
       return await updateWorkTree(storage, { ...trees, hooks, hasHistory }, tree, newOid, call);
     },
     storeCertificate: (certificate) => storeCertificate(storage, target, certificate),
@@ -56,6 +61,16 @@ export function pushSurroundings(
       if (config.bool('receive.updateServerInfo', false)) await updateServerInfo(storage, gitDir);
     },
   };
+}
+
+/** Those work trees whose branch is in the namespace, by its name there. */
+function within(namespace: string, trees: ReadonlyMap<string, WorkTree>): ReadonlyMap<string, WorkTree> {
+  if (namespace === '') return trees;
+  return new Map(
+    [...trees]
+      .filter(([branch]) => branch.startsWith(namespace))
+      .map(([branch, tree]) => [branch.slice(namespace.length), tree]),
+  );
 }
 
 /**

@@ -89,17 +89,18 @@ test('severities of fsck come from the config, and nothing else gets into the ar
   const severities = (values: Readonly<Record<string, string>>): string => {
     const { checks } = policyOf(values, 'owned');
     assert.equal(checks.kind, 'fsck');
-    return checks.kind === 'fsck' ? checks.severities : '';
+    return checks.kind === 'fsck' ? checks.rules.join(',') : '';
   };
   assert.equal(severities({}), 'badtimezone=ignore,missingspacebeforedate=ignore,zeropaddedfilemode=ignore');
   assert.match(severities({ 'receive.fsck.badtimezone': 'error' }), /badtimezone=error/);
   assert.doesNotMatch(severities({ 'receive.fsck.badtimezone': 'error,hasDotgit=ignore' }), /hasDotgit/);
   assert.doesNotMatch(severities({ 'receive.fsck.skiplist': '/etc/passwd' }), /passwd/);
   const listed = policyOf({ 'receive.fsckobjects': 'true', 'receive.fsck.skiplist': '/srv/skip' }, 'shared');
-  assert.deepEqual(listed.checks, { kind: 'fsck', severities: 'skiplist=/srv/skip' });
+  assert.deepEqual(listed.checks, { kind: 'fsck', rules: ['skiplist=/srv/skip'], configured: true });
   assert.deepEqual(policyOf({ 'transfer.fsckobjects': 'true' }, 'shared').checks, {
     kind: 'fsck',
-    severities: '',
+    rules: [],
+    configured: false,
   });
   assert.equal(
     policyOf({ 'transfer.fsckobjects': 'true', 'receive.fsckobjects': 'false' }, 'shared').checks.kind,

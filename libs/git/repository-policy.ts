@@ -112,11 +112,21 @@ function packChecks(config: ConfigValues, owned: boolean, nodeRules: readonly st
   for (const [key, severity] of config.below('receive.fsck.')) {
     const id = key.slice('receive.fsck.'.length);
     // A list of objects to let pass belongs to a directory that others administer.
-    if (id === 'skiplist' && !owned && severity.startsWith('/')) severities.set(id, severity);
+    if (id === 'skiplist' && !owned && isListPath(severity)) severities.set(id, expandHome(severity));
     // Never let a value of the config become another argument.
     if (/^[a-z0-9]+$/.test(id) && /^(?:error|warn|ignore)$/.test(severity)) severities.set(id, severity);
   }
-  return { kind: 'fsck', severities: [...severities].map(([id, severity]) => `${id}=${severity}`).join(',') };
+  const rules = [...severities].map(([id, severity]) => `${id}=${severity}`);
+  return { kind: 'fsck', rules, configured: [...config.below('receive.fsck.')].length > 0 };
+}
+
+/** Git cuts its argument at these. */
+function isListPath(path: string): boolean {
+  return path !== '' && !/[ ,|]/.test(path);
+}
+
+function expandHome(path: string): string {
+  return path.replace(/^~(?=\/)/, process.env['HOME'] ?? '~');
 }
 
 function reflogPolicy(value: string | undefined, owned: boolean, bare: boolean): ReflogPolicy {

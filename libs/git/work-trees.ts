@@ -34,12 +34,13 @@ export async function workTreesOf(
       ),
     );
     if (head?.startsWith('ref: ') !== true || pointer === undefined) continue;
-    trees.set(head.slice('ref: '.length), { path: pointer.replace(/\/\.git$/, ''), gitDir: own });
+    const branch = head.slice('ref: '.length);
+    trees.set(branch, { branch, path: pointer.replace(/\/\.git$/, ''), gitDir: own });
   }
   const { symref } = snapshot.head;
   if (symref !== undefined && !isBare(gitDir, config)) {
     const path = config.last('core.worktree') ?? gitDir.replace(/\/[^/]*$/, '');
-    trees.set(symref, { path: path.startsWith('/') ? path : `${gitDir}/${path}`, gitDir });
+    trees.set(symref, { branch: symref, path: path.startsWith('/') ? path : `${gitDir}/${path}`, gitDir });
   }
   return trees;
 }

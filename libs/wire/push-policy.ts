@@ -87,8 +87,10 @@ export async function checkObjects(
   const { name, oldOid, newOid } = command;
   if (isDeletion(command) || !name.startsWith(branches)) return undefined;
   if (kinds.get(newOid) !== 'commit') {
-    tell(`error: trying to write non-commit object ${newOid} to branch '${name}'`);
-    return 'branches must name commits';
+    tell(
+      `error: cannot update ref '${name}': trying to write non-commit object ${newOid} to branch '${name}'`,
+    );
+    return 'invalid new value provided';
   }
   if (!policy.denyNonFastForwards || (await isFastForward(oldOid, newOid, quarantine))) return undefined;
   tell(`error: denying non-fast-forward ${name} (you should pull first)`);

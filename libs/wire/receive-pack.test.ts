@@ -137,7 +137,8 @@ const refusals: Readonly<Record<string, Refusal>> = {
   'a branch that is checked out': {
     line: `${b} ${side} ${main}`,
     reason: 'branch is currently checked out',
-    prepare: (repository) => repository.checkedOut.set(main, { path: '/work', gitDir: '/work/.git' }),
+    prepare: (repository) =>
+      repository.checkedOut.set(main, { branch: main, path: '/work', gitDir: '/work/.git' }),
   },
   'a rewritten branch where that is denied': {
     policy: { denyNonFastForwards: true },
@@ -151,7 +152,7 @@ const refusals: Readonly<Record<string, Refusal>> = {
   },
   'a branch that names no commit': {
     line: `${zero} ${side} refs/heads/new`,
-    reason: 'branches must name commits',
+    reason: 'invalid new value provided',
     prepare: (repository) => repository.quarantine.behaviour.kinds.set(side, 'tag'),
   },
   'an old value that is not there any more': {

@@ -273,6 +273,8 @@ export interface HookRunner {
 
 /** A work tree of the repository and the branch that it has checked out. */
 export interface WorkTree {
+  /** The branch that it has checked out, which may be unborn. */
+  readonly branch: string;
   readonly path: string;
   readonly gitDir: string;
 }

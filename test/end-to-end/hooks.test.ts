@@ -285,6 +285,19 @@ for (const door of rootDoors) {
       assert.equal(noted(at, 'checkout'), `${oid} ${tree}/.git ${tree}\n`);
     });
 
+    test('hooks run as well where git serves a repository itself, such as a linked work tree', async () => {
+      const at = await place();
+      const main = join(scene.root, `main-${door.name}`);
+      await git(['clone', '--quiet', at.path, main]);
+      await git(['worktree', 'add', '--quiet', '-b', 'linked', `${main}-linked`], { cwd: main });
+      const remote = await scene.remote(door, `${main}-linked`);
+      await git(['remote', 'set-url', 'origin', remote.url], { cwd: at.work });
+      const there: Place = { ...at, ...remote, path: join(main, '.git') };
+      hook(there, 'pre-receive', 'cat >$notes/stdin; echo "in git itself"');
+      assert.match(await push(there, 'main:new'), /remote: in git itself/);
+      assert.match(noted(at, 'stdin'), /refs\/heads\/new/);
+    });
+
     test('a hook ends with the client that it works for', async () => {
       const at = await place();
       hook(at, 'pre-receive', 'echo $$ >$notes/pid.new; mv $notes/pid.new $notes/pid; sleep 600 & wait');

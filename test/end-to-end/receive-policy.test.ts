@@ -22,6 +22,30 @@ interface Place extends Remote {
   readonly work: string;
 }
 
+test('a server of one namespace keeps what is pushed in it', async () => {
+  await using inside = await RootScene.start({ env: { GIT_NAMESPACE: 'team/a' } });
+  const path = await inside.create();
+  const work = await newWorkTree();
+  await git(['push', '--quiet', path, 'main'], { cwd: work });
+  const oid = await commitFiles(work, { a: 'a' });
+  await git(['push', '--quiet', path, 'main:secret'], { cwd: work });
+  const { url } = await inside.remote({ name: 'http' }, path);
+  const env = { GIT_TRACE_PACKET: '1' };
+  const { code, stderr } = await tryGit(['push', url, 'main', 'main:other'], { cwd: work, env });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, new RegExp(`< ${oid} \\.have`));
+  await git(['push', '--quiet', url, ':other', '+main~1:main'], { cwd: work });
+  const begin = await git(['rev-parse', 'main~1'], { cwd: work });
+  assert.equal(
+    await git(['for-each-ref', '--format=%(refname) %(objectname)'], { cwd: path }),
+    [
+      `refs/heads/main ${begin}`,
+      `refs/heads/secret ${oid}`,
+      `refs/namespaces/team/refs/namespaces/a/refs/heads/main ${begin}`,
+    ].join('\n'),
+  );
+});
+
 for (const door of rootDoors) {
   const at = async (path: string, work: string): Promise<Place> => {
     const remote = await scene.remote(door, path);
@@ -181,16 +205,25 @@ for (const door of rootDoors) {
       const refused = await push(place, 1, `${flawed}:refs/heads/flawed`);
       assert.match(refused, /missingEmail/);
       assert.match(refused, /\[remote rejected\] \(unpacker error\)/);
-      const list = join(temporaryDirectory('skip'), 'list');
-      writeFileSync(list, `${flawed}\n`);
-      await configure(place, ['receive.fsck.skipList', list]);
+      await configure(place, ['receive.fsck.skipList', 'to-skip']);
+      assert.match(
+        await push(place, 1, `${flawed}:refs/heads/flawed`),
+        /remote: fatal: could not open .*: to-skip/,
+      );
+      writeFileSync(join(place.path, 'to-skip'), `${flawed}\n`);
       await push(place, 0, `${flawed}:refs/heads/skipped`);
       await git(['config', '--unset', 'receive.fsck.skipList'], { cwd: place.path });
-      await configure(place, ['receive.fsck.missingEmail', 'warn']);
+      await configure(place, ['receive.fsck.missingEmail', 'warn'], ['receive.fsck.whatEver', 'error']);
       await git(['update-ref', '-d', 'refs/heads/skipped'], { cwd: place.path });
       await git(['gc', '--quiet', '--prune=now'], { cwd: place.path });
       const warned = await push(place, 0, `${flawed}:refs/heads/warned`);
       assert.match(warned, /remote: warning: object [0-9a-f]+: missingEmail/);
+      assert.match(warned, /remote: warning: skipping unknown msg id 'whatever'/);
+      await configure(place, ['receive.fsck.unterminatedHeader', 'warn']);
+      assert.match(
+        await push(place, 1, 'main:new'),
+        /remote: fatal: Cannot demote unterminatedheader to warn/,
+      );
     });
 
     test('files for dumb clients are kept up to date on request', async () => {

@@ -12,15 +12,18 @@ export type DelegatedService = 'upload-pack' | 'receive-pack' | 'upload-archive'
 /**
  * A repository that our code does not understand while git may: a linked work tree, refs in another
  * storage, an extension of a newer git. Whole conversations are handed to `git upload-pack` and its
- * like, in the same clean environment as every git process here: no hooks, no config that runs code.
+ * like, in the same clean environment as every git process here: no config that runs code, and hooks
+ * only on request.
  */
 export class DelegatedRepository {
   readonly #storage: Storage;
   readonly #gitDir: string;
+  readonly #runHooks: boolean;
   readonly #config: RepositoryConfig;
 
-  constructor(storage: Storage, gitDir: string) {
+  constructor(storage: Storage, gitDir: string, options: { readonly runHooks: boolean }) {
     this.#storage = storage;
+    this.#runHooks = options.runHooks;
     this.#gitDir = gitDir;
     this.#config = new RepositoryConfig(storage, gitDir);
   }
@@ -57,6 +60,7 @@ export class DelegatedRepository {
         // A command of the config that receive-pack would run; this one says that there is nothing.
         config: { 'core.alternateRefsCommand': 'true' },
         environment: this.#environment(conversation, pusher),
+        runHooks: this.#runHooks,
         signal,
       },
       { stdin: input === undefined ? 'ignore' : 'pipe', stdout: 'pipe' },

@@ -30,6 +30,7 @@ export function gitEnvironment(
   gitDir: string,
   config: Readonly<Record<string, string>> = {},
   extra: Readonly<Record<string, string>> = {},
+  options: { readonly runHooks?: boolean } = {},
 ): Record<string, string> {
   const environment: Record<string, string> = {
     PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
@@ -45,7 +46,9 @@ export function gitEnvironment(
     GIT_OPTIONAL_LOCKS: '0',
     GIT_PROTOCOL_FROM_USER: '0',
   };
-  const entries = [...defaultConfig, ...Object.entries(config), ...forcedConfig];
+  const forced =
+    options.runHooks === true ? forcedConfig.filter(([key]) => key !== 'core.hooksPath') : forcedConfig;
+  const entries = [...defaultConfig, ...Object.entries(config), ...forced];
   environment['GIT_CONFIG_COUNT'] = String(entries.length);
   entries.forEach(([key, value], index) => {
     environment[`GIT_CONFIG_KEY_${index}`] = key;

@@ -13,6 +13,8 @@ export interface GitCommand {
   /** Further configuration for this command, over the repository's own. */
   readonly config?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Lets git run the repository's hooks, which are code of whoever made it. */
+  readonly runHooks?: boolean;
   readonly onStderr?: (bytes: Buffer) => void;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number;
@@ -67,7 +69,7 @@ export class GitRunner {
     return new GitProcess({
       binary: this.#binary,
       args: command.args,
-      environment: gitEnvironment(command.gitDir, command.config, command.environment),
+      environment: gitEnvironment(command.gitDir, command.config, command.environment, command),
       cwd: command.cwd,
       stdin: streams.stdin,
       stdout: streams.stdout,

@@ -3,11 +3,18 @@ import { type ByteStream, PackhorseError, hasCode } from '#base';
 import type { GitExit } from '../process/git-process.ts';
 import { diskFull, gitFailure } from '../process/git-runner.ts';
 import type { Storage } from '../storage.ts';
+import { sortFsckRules } from './fsck-rules.ts';
 
 /** How an incoming pack is examined. */
 export type PackChecks =
-  /** Every object is well-formed (git-fsck) and everything it names exists. Holds severities as in `receive.fsck.*`. */
-  | { readonly kind: 'fsck'; readonly severities: string }
+  /** Every object is well-formed (git-fsck) and everything it names exists. */
+  | {
+      readonly kind: 'fsck';
+      /** As in `receive.fsck.*`, such as `missingemail=warn`. */
+      readonly rules: readonly string[];
+      /** The rules are not ours: whether they make sense is for git to say, with every pack. */
+      readonly configured: boolean;
+    }
   /** Everything that objects name exists. */
   | { readonly kind: 'links' }
   /** Only that the pack itself is sound. */
@@ -40,10 +47,18 @@ export async function indexPack(
   request: IndexPackRequest,
 ): Promise<{ readonly selfContained: boolean }> {
   const tell = request.onProgress ?? request.onMessage;
+  const { known, unknown } = await sortFsckRules(
+    storage,
+    request.gitDir,
+    request.checks.kind === 'fsck' ? request.checks.rules : [],
+  );
+  for (const id of unknown) tell?.(Buffer.from(`warning: skipping unknown msg id '${id}'\n`));
   await using running = storage.git.start(
     {
       gitDir: request.gitDir,
-      args: indexArguments(request),
+      // A list of objects to let pass may be named by a path in the repository.
+      cwd: request.gitDir,
+      args: indexArguments(request, known),
       environment: request.environment,
       // What is written here is made durable when it moves in, and not twice.
       config: {
@@ -66,11 +81,11 @@ export async function indexPack(
   throw indexFailure(exit, request.maxPackBytes, storage.settings.maxIndexerMemoryBytes);
 }
 
-function indexArguments(request: IndexPackRequest): string[] {
+function indexArguments(request: IndexPackRequest, rules: readonly string[]): string[] {
   const { checks } = request;
   const checking =
     checks.kind === 'fsck'
-      ? [checks.severities === '' ? '--strict' : `--strict=${checks.severities}`]
+      ? [rules.length === 0 ? '--strict' : `--strict=${rules.join(',')}`]
       : checks.kind === 'links'
         ? ['--check-self-contained-and-connected']
         : [];

@@ -26,6 +26,18 @@ export function namespacedPatterns(patterns: readonly string[], prefix: string):
   });
 }
 
+/** Moves what has a name between a namespace and the disk. */
+export function namespacedNames(prefix: string): {
+  onDisk<Named extends { readonly name: string }>(these: readonly Named[]): readonly Named[];
+  asServed<Named extends { readonly name: string }>(these: readonly Named[]): readonly Named[];
+} {
+  if (prefix === '') return { onDisk: (these) => these, asServed: (these) => these };
+  return {
+    onDisk: (these) => these.map((each) => ({ ...each, name: prefix + each.name })),
+    asServed: (these) => these.map((each) => ({ ...each, name: strip(each.name, prefix) })),
+  };
+}
+
 const views = new WeakMap<RefSnapshot, RefSnapshot>();
 
 /**

@@ -138,7 +138,7 @@ test('of many transactions racing for one ref exactly one wins', async () => {
     assert.equal(results.filter((reason) => reason === 'ok').length, 1);
     assert.equal(results.filter((reason) => reason === 'reference already exists').length, 9);
     assert.deepEqual(reasons(await refs.transact([update(name, two, one)], push)), [
-      'reference changed meanwhile (fetch first)',
+      'incorrect old value provided',
     ]);
     await sameAsGit(refs, bare);
   }

@@ -108,7 +108,7 @@ for (const mode of ['owned', 'shared'] as const) {
     ];
     const before = await theirs(bare);
     assert.deepEqual(reasons(await refs.transact(commands, push)), [
-      'reference changed meanwhile (fetch first)',
+      'incorrect old value provided',
       'ok',
       "'refs/heads/dir/leaf' exists; cannot create 'refs/heads/dir'",
       "'refs/heads/main' exists; cannot create 'refs/heads/main/below'",
@@ -127,10 +127,7 @@ for (const mode of ['owned', 'shared'] as const) {
       [create('refs/heads/fine', one), update('refs/heads/main', one, three)],
       atomicPush,
     );
-    assert.deepEqual(reasons(refused), [
-      'atomic transaction failed',
-      'reference changed meanwhile (fetch first)',
-    ]);
+    assert.deepEqual(reasons(refused), ['atomic transaction failed', 'incorrect old value provided']);
     const added = [`${one} refs/heads/main2  `, `${one} refs/heads/x/y  `];
     assert.deepEqual((await theirs(bare)).split('\n').sort(), [...before.split('\n'), ...added].sort());
     await sameAsGit(refs, bare);
@@ -255,15 +252,11 @@ test('an owned store that somebody writes to all the same finds out, loses nothi
   await refs.transact([create('refs/heads/main', one)], push);
   await git(['update-ref', 'refs/heads/main', two], { cwd: bare });
   const stale = update('refs/heads/main', one, three);
-  assert.deepEqual(reasons(await refs.transact([stale], push)), [
-    'reference changed meanwhile (fetch first)',
-  ]);
+  assert.deepEqual(reasons(await refs.transact([stale], push)), ['incorrect old value provided']);
   await sameAsGit(refs, bare);
   await git(['update-ref', 'refs/heads/main', one], { cwd: bare });
   assert.equal(await refs.refusal([stale], false), undefined);
   assert.deepEqual(reasons(await refs.transact([stale], push)), ['ok']);
   await sameAsGit(refs, bare);
-  assert.deepEqual(reasons((await refs.refusal([stale], false)) ?? []), [
-    'reference changed meanwhile (fetch first)',
-  ]);
+  assert.deepEqual(reasons((await refs.refusal([stale], false)) ?? []), ['incorrect old value provided']);
 });

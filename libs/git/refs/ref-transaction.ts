@@ -454,5 +454,5 @@ export function mismatch(command: RefCommand, current: RefValue | undefined): st
   if (!mustExist) return 'reference already exists';
   if (current.kind === 'symref') return 'reference is symbolic and its target does not exist';
   if (current.kind === 'broken') return 'reference is broken';
-  return current.oid === command.oldOid ? undefined : 'reference changed meanwhile (fetch first)';
+  return current.oid === command.oldOid ? undefined : 'incorrect old value provided';
 }
