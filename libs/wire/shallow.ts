@@ -2,6 +2,7 @@ import { type Oid, PackhorseError } from '#base';
 import { hiddenRefs, visibleTips } from './hidden-refs.ts';
 import type { PktWriter } from './pkt-writer.ts';
 import type { CommitNode, Deepen, RefSnapshot, UploadPackRepository } from './repository.ts';
+import { rememberedBoundary } from './shallow-memory.ts';
 import { resolveDeepen } from './wants.ts';
 
 /**
@@ -58,7 +59,18 @@ export async function planShallow(
     return { isAsked: false, newShallows: [], unshallows: [], clientShallows: known };
   }
   const walk = new DepthWalk(repository, maxWalkCommits);
-  const cut = await cutOff(repository, snapshot, walk, wants, known, deepen);
+  const cutAnew = (): Promise<Cut> => cutOff(repository, snapshot, walk, wants, known, deepen);
+  // Who has nothing yet is cut off where everybody was who wanted the same.
+  const cut =
+    request.clientShallows.length > 0
+      ? await cutAnew()
+      : {
+          boundary: await rememberedBoundary(
+            { snapshot, shallows: await repository.shallows(), wants, deepen },
+            async () => (await cutAnew()).boundary,
+          ),
+          isInside: () => false,
+        };
   const had = new Set(known);
   return {
     isAsked: true,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import type { ObjectFormat, Oid } from '#base';
 import type { DiskRepository, Storage } from '#git';
 import type { PackRequest } from '#wire';
@@ -25,6 +25,7 @@ async function scene(format: ObjectFormat = 'sha1'): Promise<Scene> {
   const bare = await newBareRepository(format);
   const packCachePath = join(temporaryDirectory('cache'), 'packs');
   const storage = testStorage({ packCachePath }, { basePackMinBytes: 0 });
+  after(() => storage.composer?.close());
   const repository = await openDiskRepository(bare, 'shared', storage);
   const made = { bare, format, storage, repository };
   for (let index = 0; index < 5; index += 1)
@@ -141,7 +142,6 @@ for (const format of ['sha1', 'sha256'] as const) {
     assert.ok(again.equals(pack));
     assert.equal(composed(made), 3);
     assert.equal(made.storage.packCache?.counts.misses, 0);
-    await made.storage.composer?.close();
   });
 }
 
