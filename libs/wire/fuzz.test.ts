@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { PackhorseError } from '#base';
+import { hasCode, PackhorseError } from '#base';
+import { damaged, fuzzRuns } from '#test/fuzz';
 import type { Conversation } from './conversation.ts';
 import type { WireOptions } from './options.ts';
+import { parseCertificate } from './push-certificate.ts';
 import { serveReceivePack } from './receive-pack.ts';
 import { MemoryRepository, oidOf } from './testing/memory-repository.ts';
 import { converse, packets, transcript } from './testing/transcript.ts';
@@ -104,11 +106,15 @@ const targets: Readonly<Record<string, Target>> = {
 /** Runs one conversation; false when it ended with an error that only the door gets to see. */
 async function run(target: Target, input: Buffer, stateless: boolean, chunkBytes: number): Promise<Buffer> {
   const repository = newRepository();
-  const answer = await converse(target.service(repository), input, {
+  const answering = converse(target.service(repository), input, {
     version: target.version,
     stateless,
     chunkBytes,
     limits: { maxHaves: 50, maxWants: 50, maxArgumentLines: 100, maxPushOptions: 5 },
+  });
+  const answer = await answering.catch((error: unknown) => {
+    assert.ok(hasCode(error, 'cancelled'), error as Error);
+    return Buffer.alloc(0);
   });
   assert.ok(!answer.includes('Something went wrong on the server'), input.toString('latin1'));
   return answer;
@@ -128,7 +134,7 @@ for (const [name, target] of Object.entries(targets)) {
             await run(target, Buffer.from(bytes), stateless, size);
           },
         ),
-        { numRuns: 300 },
+        fuzzRuns(300),
       );
     });
 
@@ -141,7 +147,7 @@ for (const [name, target] of Object.entries(targets)) {
           const again = await run(target, input, stateless, 1);
           assert.deepEqual(transcript(again), transcript(answer), 'one byte at a time makes no difference');
         }),
-        { numRuns: 300 },
+        fuzzRuns(300),
       );
     });
 
@@ -155,7 +161,7 @@ for (const [name, target] of Object.entries(targets)) {
           for (const [index, value] of edits) input[index] = value;
           await run(target, edits.length === 0 ? input.subarray(0, length) : input, true, size);
         }),
-        { numRuns: 300 },
+        fuzzRuns(300),
       );
     });
 
@@ -190,3 +196,20 @@ for (const [name, target] of Object.entries(targets)) {
     });
   });
 }
+
+test('a push certificate ends well however it is damaged', () => {
+  const sample = Buffer.from(
+    `certificate version 0.1\npusher Ann <ann@example.org> 1700000000 +0000\nnonce 1-a\npush-option x\n\n${zero} ${b} refs/heads/new\n-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n`,
+  );
+  assert.deepEqual(parseCertificate(sample).commandLines, [`${zero} ${b} refs/heads/new`]);
+  fc.assert(
+    fc.property(damaged(sample), (bytes) => {
+      try {
+        parseCertificate(bytes);
+      } catch (error) {
+        assert.ok(error instanceof PackhorseError, error as Error);
+      }
+    }),
+    fuzzRuns(1_000),
+  );
+});

@@ -4,6 +4,7 @@ import type { ObjectKind } from '../reader.ts';
 
 const hashBytes = { sha1: 20, sha256: 32 } as const;
 const headerBytes = 8;
+const packHeaderBytes = 12;
 const fanoutBytes = 256 * 4;
 /** An entry's type and size take few bytes, and a delta's base at most a hash more. */
 const entryHeaderBytes = 64;
@@ -39,8 +40,11 @@ export class IncomingPack implements AsyncDisposable {
     const index = await open(`${base}.idx`);
     try {
       const head = await readAt(index, 0, headerBytes + fanoutBytes);
+      if (head.length < headerBytes + fanoutBytes) throw malformed();
       if (head.readUInt32BE(0) !== 0xff744f63 || head.readUInt32BE(4) !== 2) throw malformed();
-      return new IncomingPack(index, await open(`${base}.pack`), format, head.subarray(headerBytes));
+      const fanout = head.subarray(headerBytes);
+      checkFanout(fanout, (await index.stat()).size, format);
+      return new IncomingPack(index, await open(`${base}.pack`), format, fanout);
     } catch (error) {
       await index.close();
       throw error;
@@ -56,6 +60,7 @@ export class IncomingPack implements AsyncDisposable {
     let offset = await this.#offsetOf(Buffer.from(oid, 'hex'));
     if (offset === undefined) return undefined;
     for (let depth = 0; depth < maxChain; depth += 1) {
+      if (offset < packHeaderBytes) throw malformed();
       const header = await readAt(this.#pack, offset, entryHeaderBytes);
       let position = 0;
       const type = ((header[0] ?? 0) >> 4) & 7;
@@ -88,10 +93,10 @@ export class IncomingPack implements AsyncDisposable {
   async #offsetAt(position: number): Promise<number> {
     const total = this.objects;
     const table = headerBytes + fanoutBytes + total * (this.#hashBytes + 4);
-    const offset = (await readAt(this.#index, table + position * 4, 4)).readUInt32BE(0);
+    const offset = (await readFully(this.#index, table + position * 4, 4)).readUInt32BE(0);
     if (offset < 0x80000000) return offset;
     const large = table + total * 4 + (offset - 0x80000000) * 8;
-    return Number((await readAt(this.#index, large, 8)).readBigUInt64BE(0));
+    return Number((await readFully(this.#index, large, 8)).readBigUInt64BE(0));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -121,6 +126,22 @@ function binarySearch(sorted: Buffer, id: Buffer, width: number): number | undef
     else high = middle;
   }
   return undefined;
+}
+
+/** Each entry counts the ids up to its byte, so none is below the one before it, and all ids are in the file. */
+function checkFanout(fanout: Buffer, fileBytes: number, format: ObjectFormat): void {
+  let before = 0;
+  for (let at = 0; at < fanoutBytes; at += 4) {
+    const count = fanout.readUInt32BE(at);
+    if (count < before || count * hashBytes[format] > fileBytes) throw malformed();
+    before = count;
+  }
+}
+
+async function readFully(file: FileHandle, position: number, lengthBytes: number): Promise<Buffer> {
+  const bytes = await readAt(file, position, lengthBytes);
+  if (bytes.length < lengthBytes) throw malformed();
+  return bytes;
 }
 
 /** Up to `lengthBytes` from a position; less at the end of the file. */
