@@ -93,6 +93,40 @@ test('maintenance starts by itself some time after a push', async () => {
   await fsck(bare);
 });
 
+test('readers find everything below one index over several packs', async () => {
+  const bare = await newBareRepository();
+  const work = await newWorkTree();
+  const clock = new ManualClock(Date.now());
+  const settings = { maintenancePacks: 3, poolIdleMs: 3_600_000 };
+  await using node = testPools(settings, { clock });
+  const agent = node.agent(bare);
+  const tips: string[] = [];
+  const pushMore = async (count: number): Promise<void> => {
+    for (let index = 0; index < count; index += 1) {
+      tips.push(await commitFiles(work, { [`f${index}`]: `${tips.length}` }));
+      await push(agent, work, tips.at(-1) ?? '');
+    }
+  };
+  await pushMore(30);
+  await agent.maintain({ onProgress: () => undefined });
+  await pushMore(2);
+  // The handle is open from before, and has not seen these.
+  assert.equal((await agent.commit(tips[31] ?? '')).oid, tips[31]);
+  await pushMore(3);
+  clock.advance(settings.poolIdleMs / 2);
+  await waitUntil(
+    'the new packs are one',
+    async () => (await agent.facts()).maintenance.bitmap === 'multi-pack',
+  );
+  for (const tip of tips) {
+    assert.equal((await agent.commit(tip)).oid, tip);
+    assert.ok((await agent.tree(tip, '')).length > 1);
+    assert.ok((await (await agent.uploadPack()).existing([tip])).has(tip));
+  }
+  await git(['multi-pack-index', 'verify'], { cwd: bare });
+  await fsck(bare);
+});
+
 test('a shared repository whose packs another program replaces is read on', async () => {
   const source = await newWorkTree();
   const bare = join(temporaryDirectory('shared'), 'shared.git');
