@@ -135,6 +135,7 @@ export class DiskRepository {
     await recover(storage, options);
     const config = new RepositoryConfig(storage, options.gitDir);
     const repository = new DiskRepository(storage, options, config, objectFormatOf(await config.values()));
+    if (options.mode === 'owned') await repository.#refs.settleReflogs();
     await repository.#upkeep.resume();
     return repository;
   }

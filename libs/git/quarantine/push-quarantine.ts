@@ -61,6 +61,17 @@ const maxTipsExamined = 64;
 
 const lookupConcurrency = 8;
 
+/** Where the header of a pack says how many objects it has. */
+const objectCountAt = 8;
+/** The indexer follows links of so many objects at most: it then holds all of them in memory at once, on top of its index. */
+const maxLinkedObjects = 200_000;
+/** A walk through all objects maps no more of the packs than it needs, and keeps few bases of deltas. */
+const thriftyWalk = {
+  'core.packedGitWindowSize': '1m',
+  'core.packedGitLimit': '24m',
+  'core.deltaBaseCacheLimit': '8m',
+};
+
 interface Found {
   readonly kind: ObjectKind;
   /** It is in the pushed pack. */
@@ -97,7 +108,7 @@ export class PushQuarantine implements Quarantine {
     const reader = new ByteReader(pack);
     const header = await readPackHeader(reader, this.#storage.settings.maxPackObjects);
     if (await isEmptyPack(header, reader, objectFormat)) return;
-    const checks = this.#checks(options);
+    const checks = this.#checks(options, header.readUInt32BE(objectCountAt));
     const stream = joined(header, reader);
     this.#clientShallows = options.clientShallows;
     const isUnusual = checks.kind === 'pack' || options.clientShallows.length > 0;
@@ -171,10 +182,14 @@ export class PushQuarantine implements Quarantine {
     return (await this.#directory()).environment;
   }
 
-  /** A shallow client's pack may lack parents on purpose; which refs that touches is found out by walking. */
-  #checks(options: ReceiveOptions): PackChecks {
+  /**
+   * A shallow client's pack may lack parents on purpose; which refs that touches is found out by
+   * walking, and so is, for the sake of memory, whether a huge pack is complete.
+   */
+  #checks(options: ReceiveOptions, objects: number): PackChecks {
     const { checks } = this.#host;
-    return checks.kind === 'links' && options.clientShallows.length > 0 ? { kind: 'pack' } : checks;
+    const walks = options.clientShallows.length > 0 || objects > maxLinkedObjects;
+    return checks.kind === 'links' && walks ? { kind: 'pack' } : checks;
   }
 
   async disconnected(tips: readonly Oid[]): Promise<ReadonlySet<Oid>> {
@@ -226,6 +241,7 @@ export class PushQuarantine implements Quarantine {
     const result = await this.#storage.git.run({
       gitDir: this.#host.gitDir,
       args: ['rev-list', '--objects', '--stdin', '--not', '--all', '--quiet'],
+      config: thriftyWalk,
       environment: { ...(await this.#gitEnvironment()), ...environment },
       input: lines([...tips, ...Array.from(borrowed, (oid) => `^${oid}`)]),
       okCodes: [0, 1, 128],

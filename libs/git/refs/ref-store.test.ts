@@ -17,6 +17,7 @@ import {
   update,
 } from '#test/ref-fixture';
 import '#test/temporary-in-memory';
+import { systemDisk } from '../volume/disk.ts';
 
 const zero = zeroOid('sha1');
 
@@ -259,4 +260,51 @@ test('an owned store that somebody writes to all the same finds out, loses nothi
   assert.deepEqual(reasons(await refs.transact([stale], push)), ['ok']);
   await sameAsGit(refs, bare);
   assert.deepEqual(reasons((await refs.refusal([stale], false)) ?? []), ['incorrect old value provided']);
+});
+
+test('the reflogs of thousands of new refs are written after the push, once each, even after a crash', async () => {
+  const { bare, oids, store } = await refFixture();
+  const [one, two] = oids;
+  const names = Array.from({ length: 100 }, (_, index) => `refs/heads/many/${index}`);
+  const backlog = join(bare, 'reflog-backlog');
+  const kept: Buffer[] = [];
+  // The disk fails where the first logs are written: as if the server had died there.
+  let appends = 0;
+  const dying = {
+    ...systemDisk,
+    append: (path: string) => {
+      if (path.includes('/logs/') && (appends += 1) > 10) return Promise.reject(new Error('died'));
+      return systemDisk.append(path);
+    },
+  };
+  const before = store('owned', { disk: dying });
+  const results = await before.transact(
+    names.map((name) => create(name, one)),
+    push,
+  );
+  assert.ok(results.every(({ status }) => status === 'ok'));
+  await before.settleReflogs();
+  kept.push(readFileSync(backlog));
+  assert.ok(
+    existsSync(join(bare, 'logs', names[0] ?? '')) && !existsSync(join(bare, 'logs', names[99] ?? '')),
+  );
+  // What was cut off in the middle of a line never was a push.
+  writeFileSync(backlog, Buffer.concat([...kept, Buffer.from(`refs/heads/torn\0${one}`)]));
+  const after = store('owned');
+  await after.settleReflogs();
+  assert.ok(!existsSync(backlog));
+  for (const name of names) {
+    const lines = (await git(['reflog', 'show', '--format=%H', name], { cwd: bare })).split('\n');
+    assert.deepEqual(lines, [one], name);
+  }
+  // What changes refs next comes after the logs.
+  const more = names.map((name) => update(name, one, two));
+  const [, last] = await Promise.all([
+    after.transact(more, push),
+    after.transact([update(names[5] ?? '', two, one)], push),
+  ]);
+  assert.deepEqual(reasons(last), ['ok']);
+  const log = await git(['reflog', 'show', '--format=%H', names[5] ?? ''], { cwd: bare });
+  assert.deepEqual(log.split('\n'), [one, two, one]);
+  await git(['fsck', '--no-dangling'], { cwd: bare });
 });

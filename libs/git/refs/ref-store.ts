@@ -18,6 +18,7 @@ import {
   type TransactionOutcome,
 } from './ref-transaction.ts';
 import { type ReflogPolicy, Reflogs, reflogLine } from './reflog.ts';
+import { ReflogBacklog } from './reflog-backlog.ts';
 import { ObjectFacts, resolveHead, resolveRefs } from './resolve.ts';
 import { Serial } from './serial.ts';
 import { Snapshot } from './snapshot.ts';
@@ -45,6 +46,7 @@ export class RefStore {
   readonly #options: RefStoreOptions;
   readonly #files: RefFiles;
   readonly #facts: ObjectFacts;
+  readonly #backlog: ReflogBacklog;
   readonly #reading = new Serial();
   readonly #writing = new Serial();
   #snapshot: Snapshot | undefined;
@@ -59,6 +61,7 @@ export class RefStore {
     const { gitDir, disk, objectFormat, clock } = options;
     this.#files = new RefFiles(gitDir, { disk, format: objectFormat, nowMs: () => clock.nowMs() });
     this.#facts = new ObjectFacts(options.objects);
+    this.#backlog = new ReflogBacklog(disk, gitDir);
   }
 
   /** The refs now. Throws `data_loss` when they cannot be read. */
@@ -158,7 +161,10 @@ export class RefStore {
 
   /** Runs `work`, which may change how refs and reflogs are stored but no value, while no transaction runs. */
   async exclusively(work: () => Promise<void>): Promise<void> {
-    await this.#writing.run(work);
+    await this.#writing.run(async () => {
+      await this.#settle();
+      await work();
+    });
   }
 
   async #writeHead(target: string, before: Head, after: Head, by: Pusher): Promise<void> {
@@ -187,6 +193,21 @@ export class RefStore {
     }
   }
 
+  /** Writes the reflogs that were put off. Never throws: the next opening tries again. */
+  async settleReflogs(): Promise<void> {
+    await this.#writing.run(() => this.#settle());
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#options.mode === 'shared' || this.#backlog.isEmpty) return;
+    try {
+      await this.#backlog.settle(await this.#reflogs());
+    } catch (error) {
+      const { log, gitDir } = this.#options;
+      log.warn('Reflogs that were put off could not be written.', { error, gitDir });
+    }
+  }
+
   async #reflogs(): Promise<Reflogs> {
     return new Reflogs(this.#options.disk, this.#options.gitDir, await this.#options.reflogPolicy());
   }
@@ -196,6 +217,8 @@ export class RefStore {
     options: TransactionOptions,
   ): Promise<TransactionOutcome['results']> {
     if (commands.length === 0) return [];
+    // A log must not get a later line before an earlier one.
+    await this.#settle();
     const { gitDir, objectFormat, disk, clock, log } = this.#options;
     const transaction = new RefTransaction(
       {
@@ -216,6 +239,7 @@ export class RefStore {
       options,
     );
     const outcome = await transaction.run();
+    if (this.#options.mode === 'owned' && !this.#backlog.isEmpty) void this.settleReflogs();
     // What follows other refs is rare enough to be read again rather than followed in memory.
     if (!outcome.clean || this.#hasSymrefs) this.#forget();
     else if (outcome.changes.size > 0) this.#update(outcome.changes);

@@ -18,6 +18,7 @@ import { findPacked, type RefFilesState } from './ref-files.ts';
 import { LockFile } from './ref-lock.ts';
 import { isStorableRefName } from './ref-name.ts';
 import { type Reflogs, reflogLine, removeEmptyDirectories, removeEmptyParents } from './reflog.ts';
+import { ReflogBacklog, type ReflogEntry } from './reflog-backlog.ts';
 import { merge } from './snapshot.ts';
 
 export interface TransactionOptions {
@@ -263,8 +264,9 @@ export class RefTransaction {
         await step.lock?.write([Buffer.from(`${step.command.newOid}\n`)]);
       });
     }
-    await this.#writeReflogs(written);
+    if (!this.#putsLogsOff) await this.#writeReflogs(written);
     await this.#rewritePacked(changes);
+    if (this.#putsLogsOff) await this.#putLogsOff(written);
     if (this.#toPacked) await this.#removeLoose([...written, ...deleted]);
     else {
       for (const step of written) await this.#replaceLoose(step);
@@ -274,21 +276,36 @@ export class RefTransaction {
     return changes;
   }
 
-  async #writeReflogs(steps: readonly Step[]): Promise<void> {
+  /** Where nobody else writes, thousands of reflogs are written after the refs. */
+  get #putsLogsOff(): boolean {
+    return this.#toPacked && this.#context.owned;
+  }
+
+  /** The lines that `steps` add to reflogs. */
+  *#reflogEntries(steps: readonly Step[]): Generator<ReflogEntry, void, undefined> {
     const { reflogs, snapshot, clock } = this.#context;
     const { by, message } = this.#options;
+    for (const { name, command } of steps) {
+      for (const log of snapshot.head.symref === name ? [name, 'HEAD'] : [name]) {
+        if (!reflogs.wants(log)) continue;
+        yield { log, line: reflogLine(command.oldOid, command.newOid, by, clock.nowMs(), message) };
+      }
+    }
+  }
+
+  async #writeReflogs(steps: readonly Step[]): Promise<void> {
+    const { reflogs } = this.#context;
     // Thousands of new logs are not worth thousands of fsyncs: the refs themselves are durable.
     const durable = !this.#toPacked;
-    const append = async (log: string, { oldOid, newOid }: RefCommand): Promise<void> => {
-      if (!reflogs.wants(log)) return;
-      this.#undo.push(
-        await reflogs.append(log, reflogLine(oldOid, newOid, by, clock.nowMs(), message), durable),
-      );
-    };
-    await forEachBounded(steps, concurrency, async (step) => {
-      await append(step.name, step.command);
-      if (snapshot.head.symref === step.name) await append('HEAD', step.command);
+    await forEachBounded(this.#reflogEntries(steps), concurrency, async ({ log, line }) => {
+      this.#undo.push(await reflogs.append(log, line, durable));
     });
+  }
+
+  async #putLogsOff(steps: readonly Step[]): Promise<void> {
+    const { disk, gitDir } = this.#context;
+    const entries = [...this.#reflogEntries(steps)];
+    if (entries.length > 0) this.#undo.push(await new ReflogBacklog(disk, gitDir).add(entries));
   }
 
   /** Replaces packed-refs where it has to change: for what is written to it and for deletions. */

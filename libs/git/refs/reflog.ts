@@ -68,6 +68,16 @@ export class Reflogs {
     return undo;
   }
 
+  /** Appends a line unless it is the last one already. It is not made durable. */
+  async appendOnce(name: string, line: string): Promise<void> {
+    const known = this.#disk.stampNow(this.#path(name));
+    if (known?.kind === 'file') {
+      const log = await this.#disk.read(this.#path(name));
+      if (log.subarray(-Buffer.byteLength(line)).equals(Buffer.from(line))) return;
+    }
+    await this.append(name, line, false);
+  }
+
   /** Forgets the log of a deleted ref, as git does. */
   async remove(name: string): Promise<void> {
     await unlessMissing(this.#disk.unlink(this.#path(name)));
