@@ -98,7 +98,8 @@ export class RootGitGateway implements GitGateway, FileGateway {
     if (named === undefined) return undefined;
     // A linked work tree has a HEAD of its own and everything else of the repository it is linked to.
     const places = [named, readPointer(`${named}/commondir`, '') ?? named];
-    return places.every((place) => place.startsWith(`${this.#options.root}/`)) ? named : undefined;
+    const root = `${this.#options.root}/`.replace('//', '/');
+    return places.every((place) => place.startsWith(root)) ? named : undefined;
   }
 }
 

@@ -102,3 +102,31 @@ describe('a filter', () => {
     );
   });
 });
+
+test('what the config does not allow is refused, wherever in the spec it is', () => {
+  const rules = {
+    byDefault: false,
+    allowed: new Map([
+      ['blob:none', true],
+      ['combine', true],
+      ['tree', true],
+    ]),
+    maxTreeDepth: 2,
+  };
+  assert.equal(parseFilterSpec('combine:blob:none+tree:2', rules), 'combine:blob%3Anone+tree%3A2');
+  for (const [spec, message] of [
+    ['blob:limit=1', "filter 'blob:limit' not supported"],
+    ['object:type=blob', "filter 'object:type' not supported"],
+    ['combine:blob:none+sparse:oid=main', "filter 'sparse:oid' not supported"],
+    ['tree:3', 'tree filter allows max depth 2, but got 3'],
+    ['combine:tree:1k+blob:none', 'tree filter allows max depth 2, but got 1024'],
+  ] as const)
+    assert.throws(() => parseFilterSpec(spec, rules), { code: 'permission_denied', message });
+});
+
+test('what git wants to have escaped inside combine stays escaped', () => {
+  assert.equal(
+    parseFilterSpec('combine:tree:1+sparse:oid=main%3Ait%27s%21'),
+    'combine:tree%3A1+sparse%3Aoid%3Dmain%3Ait%27s%21',
+  );
+});

@@ -23,6 +23,13 @@ function newRepository(): MemoryRepository {
     allowFilter: true,
     allowRefInWant: true,
     allowSidebandAll: true,
+    allowPackfileUris: true,
+    advertiseObjectInfo: true,
+    advertiseBundleUris: true,
+    advertiseSessionId: true,
+    promisorAdvertisement: 'name=lop,url=https://example.org',
+    promisorRemotes: ['lop'],
+    filterRules: { byDefault: true, allowed: new Map([['sparse:oid', false]]), maxTreeDepth: 3 },
   };
   repository.receivePolicy = { ...repository.receivePolicy, advertisePushOptions: true };
   return repository;
@@ -69,6 +76,20 @@ const fetchArguments = [
   'peel',
   'symrefs',
   'unborn',
+  'command=object-info',
+  'size',
+  `oid ${b}`,
+  'oid zz',
+  'command=bundle-uri',
+  'session-id=x',
+  'session-id',
+  'promisor-remote=lop;other',
+  'promisor-remote=%zz',
+  'packfile-uris https,http',
+  'filter sparse:oid=main',
+  'filter tree:4',
+  'server-option=x',
+  'object-format=sha256',
 ];
 
 const targets: Readonly<Record<string, Target>> = {
@@ -83,6 +104,12 @@ const targets: Readonly<Record<string, Target>> = {
     version: 2,
     lines: fetchArguments,
     sample: packets('command=fetch', '0001', `want ${b}`, `have ${a}`, 'deepen 2', 'done', '0000'),
+  },
+  'object-info': {
+    service: (repository) => (c, o) => serveUploadPack(repository, c, o),
+    version: 2,
+    lines: fetchArguments,
+    sample: packets('command=object-info', 'session-id=x', '0001', 'size', `oid ${b}`, '0000'),
   },
   'receive-pack': {
     service: (repository) => (c, o) => serveReceivePack(repository, c, o),

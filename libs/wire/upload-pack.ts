@@ -50,11 +50,14 @@ export function serveUploadPack(
     }
     const { objectFormat, uploadPolicy: policy } = repository;
     const rules = { objectFormat, policy, maxLines: options.settings.maxArgumentLines };
+    let acceptedPromisors: readonly string[] = [];
     do {
       const request = await readCommand(reader, rules);
       if (request === undefined) return;
       writer.useSideband('none');
-      await serveCommand(repository, request, conversation, writer, options);
+      // A client says it once, and means the whole dialogue.
+      if (request.acceptedPromisors.length > 0) acceptedPromisors = request.acceptedPromisors;
+      await serveCommand(repository, { ...request, acceptedPromisors }, conversation, writer, options);
     } while (!conversation.stateless);
   });
 }
