@@ -20,8 +20,8 @@ new_enough() {
 # Packs pass through in buffers that live for a moment. With a small young generation they are freed
 # by quick collections of that alone; with Node's default they pile up until the whole heap is
 # collected, which costs a stream several times its CPU and some 100 MB. So small a generation is
-# collected faster by one thread than by several that have to meet first.
-flags='--max-semi-space-size=4 --no-parallel-scavenge'
+# collected faster by one thread than by several that have to meet first. SSH says itself when.
+flags='--max-semi-space-size=4 --no-parallel-scavenge --expose-gc'
 
 for node in node "$root/.node/node_modules/node-linux-$arch/bin/node"; do
   if new_enough "$node"; then exec "$node" $flags "$self" "$@"; fi

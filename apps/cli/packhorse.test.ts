@@ -45,7 +45,7 @@ test('the Node of the machine is used when it is new enough', async () => {
     const { stdout, command } = await start(version, '24.21.0');
     assert.equal(
       stdout.toString(),
-      `node ${version}: --max-semi-space-size=4 --no-parallel-scavenge ${command} repo list a  b\n`,
+      `node ${version}: --max-semi-space-size=4 --no-parallel-scavenge --expose-gc ${command} repo list a  b\n`,
     );
   }
 });
@@ -55,7 +55,7 @@ test('an older one gives way to the Node of the checkout', async () => {
     const { stdout, command } = await start(version, '24.21.0');
     assert.equal(
       stdout.toString(),
-      `node 24.21.0: --max-semi-space-size=4 --no-parallel-scavenge ${command} repo list a  b\n`,
+      `node 24.21.0: --max-semi-space-size=4 --no-parallel-scavenge --expose-gc ${command} repo list a  b\n`,
       version,
     );
   }

@@ -36,6 +36,8 @@ export class GitCommand {
   readonly #abort = new AbortController();
   #bytesIn = 0;
   #bytesOut = 0;
+  #writes = 0;
+  #scratch: Uint8Array = new Uint8Array(0);
 
   constructor(
     command: Extract<SshCommand, { kind: 'git' }>,
@@ -103,15 +105,36 @@ export class GitCommand {
   }
 
   #output(stall: StallWatch): ByteSink {
-    return {
-      write: async (...chunks) => {
-        const data = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-        if (data === undefined || data.length === 0) return;
+    const write = async (...chunks: readonly Uint8Array[]): Promise<void> => {
+      this.#writes += 1;
+      try {
+        const data = this.#joined(chunks);
+        if (data.length === 0) return;
         await this.#context.transport.write(this.#channel, data, this.#abort.signal);
         this.#bytesOut += data.length;
         stall.moved();
-      },
+      } finally {
+        this.#writes -= 1;
+      }
     };
+    // The library has copied everything into its packets when a write is done.
+    return { write, writeThrough: write };
+  }
+
+  /** In one piece, so that it fills packets: in memory that the next write uses again. */
+  #joined(chunks: readonly Uint8Array[]): Uint8Array {
+    const [first] = chunks;
+    if (first !== undefined && chunks.length === 1) return first;
+    // Another write is still under way, such as a keep-alive packet beside the data.
+    if (this.#writes > 1) return Buffer.concat(chunks);
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (this.#scratch.length < sizeBytes) this.#scratch = Buffer.allocUnsafe(sizeBytes);
+    let filled = 0;
+    for (const chunk of chunks) {
+      this.#scratch.set(chunk, filled);
+      filled += chunk.length;
+    }
+    return this.#scratch.subarray(0, filled);
   }
 
   #record(durationMs: number, failure: PackhorseError | undefined): void {
