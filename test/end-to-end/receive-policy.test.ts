@@ -145,6 +145,15 @@ for (const door of rootDoors) {
       assert.equal(said.match(/\[remote rejected\] \(inconsistent aliased update\)/g)?.length, 2);
     });
 
+    test('a push to a symbolic ref whose target is not there creates the target', async () => {
+      const place = await bare();
+      await git(['symbolic-ref', 'refs/heads/alias', 'refs/heads/unborn'], { cwd: place.path });
+      await push(place, 0, 'main:refs/heads/alias');
+      assert.equal(await git(['symbolic-ref', 'refs/heads/alias'], { cwd: place.path }), 'refs/heads/unborn');
+      const oid = await git(['rev-parse', 'main'], { cwd: place.work });
+      assert.equal(await git(['rev-parse', 'refs/heads/unborn'], { cwd: place.path }), oid);
+    });
+
     test('deleting what is not there is a warning', async () => {
       const place = await bare();
       const said = await push(place, 0, ':refs/heads/nothing', ':old');

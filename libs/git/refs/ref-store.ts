@@ -3,7 +3,7 @@ import type { CommandResult, Head, Ref, RefCommand, RefSnapshot } from '#wire';
 import type { Pusher } from '../agent.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import { type Disk, diskError } from '../volume/disk.ts';
-import { RefFiles, type RefFilesState } from './ref-files.ts';
+import { RefFiles, type RefFilesState, resolveSymref } from './ref-files.ts';
 import type { RefValue } from './loose-refs.ts';
 import { LockFile } from './ref-lock.ts';
 import { isStorableRefName } from './ref-name.ts';
@@ -230,6 +230,7 @@ export class RefStore {
         reflogs: await this.#reflogs(),
         owned: this.#options.mode === 'owned',
         snapshot: await this.snapshot(),
+        danglingTarget: (name) => this.#danglingTarget(name),
         value: (name) => this.#files.value(name),
         state: () => this.#reading.run(() => this.#files.refresh()),
         noteLocks: this.#options.noteLocks ?? noNote,
@@ -244,6 +245,13 @@ export class RefStore {
     if (!outcome.clean || this.#hasSymrefs) this.#forget();
     else if (outcome.changes.size > 0) this.#update(outcome.changes);
     return outcome.results;
+  }
+
+  #danglingTarget(name: string): string | undefined {
+    const state = this.#state;
+    const value = state?.loose.get(name);
+    if (state === undefined || value?.kind !== 'symref') return undefined;
+    return resolveSymref(state, value)?.target;
   }
 
   /** In owned mode the snapshot in memory moves along with the disk. */

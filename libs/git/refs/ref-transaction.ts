@@ -42,6 +42,8 @@ export interface TransactionContext {
   readonly owned: boolean;
   /** The refs as they are before the transaction. */
   readonly snapshot: RefSnapshot;
+  /** Where a symbolic ref leads whose target does not exist, and which is in no snapshot therefore. */
+  readonly danglingTarget: (name: string) => string | undefined;
   /** What the disk says about one ref now. */
   readonly value: (name: string) => Promise<RefValue | undefined>;
   /** What the disk says about all refs now. */
@@ -105,7 +107,7 @@ export class RefTransaction {
     this.#steps = commands.map((command) => ({
       command,
       kind: kindOf(command),
-      name: context.snapshot.get(command.name)?.symref ?? command.name,
+      name: realName(command.name, context),
     }));
     const writes = this.#steps.filter((step) => step.kind === 'create' || step.kind === 'update');
     this.#toPacked = writes.length > packedThreshold;
@@ -420,6 +422,12 @@ export class RefTransaction {
     );
     await attempt(async () => note?.[Symbol.asyncDispose]());
   }
+}
+
+/** The ref that is changed under a name: a symbolic one stays what it is. */
+function realName(name: string, { snapshot, danglingTarget }: TransactionContext): string {
+  const ref = snapshot.get(name);
+  return (ref === undefined ? danglingTarget(name) : ref.symref) ?? name;
 }
 
 function kindOf(command: RefCommand): Kind {
