@@ -7,11 +7,9 @@ import { RefFiles, type RefFilesState, resolveSymref } from './ref-files.ts';
 import type { RefValue } from './loose-refs.ts';
 import { LockFile } from './ref-lock.ts';
 import { isStorableRefName } from './ref-name.ts';
+import { cannotLock, mismatch, mismatchDetail } from './mismatch.ts';
 import {
   atomicFailure,
-  cannotLock,
-  mismatch,
-  mismatchDetail,
   RefTransaction,
   type TransactionContext,
   type TransactionOptions,

@@ -12,6 +12,7 @@ import {
 } from '../volume/disk.ts';
 import type { TransactionHook, TransactionState } from '../hooks/transaction-hook.ts';
 import { NameConflicts } from './conflicts.ts';
+import { cannotLock, mismatch, mismatchDetail } from './mismatch.ts';
 import type { RefValue } from './loose-refs.ts';
 import { type PackedRefs, renderPackedRefs } from './packed-refs.ts';
 import { findPacked, type RefFilesState } from './ref-files.ts';
@@ -458,26 +459,4 @@ function resultOf(step: Step): CommandResult {
 function reject(step: Step, reason: string, detail = reason): void {
   step.rejected = reason;
   step.note = cannotLock(step.name, detail);
-}
-
-/** The words of git for a ref that is not what was expected (refs/files-backend.c). */
-export function cannotLock(name: string, detail: string): string {
-  return `cannot lock ref '${name}': ${detail}`;
-}
-
-/** The detail of it where the old value is another one. */
-export function mismatchDetail({ name, oldOid }: RefCommand, current: RefValue | undefined): string {
-  if (current === undefined) return `unable to resolve reference '${name}'`;
-  if (isZeroOid(oldOid)) return 'reference already exists';
-  return current.kind === 'oid' ? `is at ${current.oid} but expected ${oldOid}` : 'reference is broken';
-}
-
-/** Why a ref's value is not what the command expects; undefined when it is. */
-export function mismatch(command: RefCommand, current: RefValue | undefined): string | undefined {
-  const mustExist = !isZeroOid(command.oldOid);
-  if (current === undefined) return mustExist ? 'reference does not exist' : undefined;
-  if (!mustExist) return 'reference already exists';
-  if (current.kind === 'symref') return 'reference is symbolic and its target does not exist';
-  if (current.kind === 'broken') return 'reference is broken';
-  return current.oid === command.oldOid ? undefined : 'incorrect old value provided';
 }
