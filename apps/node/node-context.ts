@@ -126,6 +126,15 @@ function observeNode(
       return packs === undefined ? 0 : read(packs);
     });
   }
+  for (const kind of ['producers', 'indexers', 'archivers'] as const) {
+    for (const state of ['running', 'waiting'] as const) {
+      metrics.observe(
+        `packhorse_${kind}_${state}`,
+        `Git ${kind} that are ${state}.`,
+        () => pools.counts.work[kind][state],
+      );
+    }
+  }
   const maintenance = (): typeof pools.counts.maintenance => pools.counts.maintenance;
   metrics.observe(
     'packhorse_maintenance_running',

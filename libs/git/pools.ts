@@ -52,6 +52,10 @@ export interface PoolCounts {
   readonly cache: ObjectCache['counts'];
   readonly packs: (PackCacheCounts & { readonly composed: number }) | undefined;
   readonly maintenance: MaintenanceCounts;
+  /** What is limited for the whole node, by kind. */
+  readonly work: Readonly<
+    Record<'producers' | 'indexers' | 'archivers', { readonly running: number; readonly waiting: number }>
+  >;
 }
 
 type Pool = Supervisor<{
@@ -150,13 +154,14 @@ export class RepositoryPools {
   }
 
   get counts(): PoolCounts {
-    const { packCache, composer } = this.#node.storage;
+    const { packCache, composer, producers, indexers, archivers } = this.#node.storage;
     return {
       pools: [...this.#pools.keys].filter((id) => this.#pools.running(id) !== undefined).length,
       openHandles: this.#node.openHandles,
       cache: this.#node.cache.counts,
       packs: packCache && { ...packCache.counts, composed: composer?.served ?? 0 },
       maintenance: this.#node.storage.maintenance.counts,
+      work: { producers, indexers, archivers },
     };
   }
 

@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { ServerConfig } from 'ssh2';
 import {
+  ConnectionLimit,
   eventOf,
   PackhorseError,
   plainAddress,
@@ -80,11 +81,12 @@ class NodeSshServer implements SshServer {
   readonly #server: Server;
   readonly #clock: Clock;
   readonly #connections = new Set<SshConnection>();
-  readonly #byAddress = new Map<string, number>();
+  readonly #limit: ConnectionLimit;
 
   constructor(options: SshServerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#limit = new ConnectionLimit(options.settings);
     this.#connectionOptions = {
       ...options,
       clock: this.#clock,
@@ -131,24 +133,18 @@ class NodeSshServer implements SshServer {
   }
 
   #accept(socket: Socket): void {
-    const { settings } = this.#options;
     const address = plainAddress(socket.remoteAddress);
-    const ofAddress = this.#byAddress.get(address) ?? 0;
-    if (this.#connections.size >= settings.maxConnections) return this.#refuse(socket, 'ssh_connections');
-    if (ofAddress >= settings.maxConnectionsPerAddress) {
-      return this.#refuse(socket, 'ssh_connections_per_address');
-    }
-    this.#byAddress.set(address, ofAddress + 1);
-    void this.#follow(new SshConnection(socket, address, this.#connectionOptions), address);
+    const objection = this.#limit.objection(address);
+    if (objection !== undefined) return this.#refuse(socket, `ssh_${objection}`);
+    const connection = new SshConnection(socket, address, this.#connectionOptions);
+    void this.#follow(connection, this.#limit.enter(address));
   }
 
-  async #follow(connection: SshConnection, address: string): Promise<void> {
+  async #follow(connection: SshConnection, leave: () => void): Promise<void> {
     this.#connections.add(connection);
     await connection.closed;
     this.#connections.delete(connection);
-    const remaining = (this.#byAddress.get(address) ?? 1) - 1;
-    if (remaining === 0) this.#byAddress.delete(address);
-    else this.#byAddress.set(address, remaining);
+    leave();
   }
 
   #refuse(socket: Socket, limit: string): void {

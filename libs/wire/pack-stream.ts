@@ -46,7 +46,8 @@ export async function streamPack(
   writer: PktWriter,
   options: WireOptions,
 ): Promise<void> {
-  await writer.send();
+  // Over HTTP what was said goes out with the pack: until then it can still be answered with a status.
+  if (!conversation.stateless) await writer.send();
   const keepAliveMs = repository.uploadPolicy.keepAliveMs ?? options.settings.keepAliveMs;
   using silence = new KeepAlive(writer, options.clock, keepAliveMs);
   let sections = request.uriProtocols === undefined ? undefined : new UriSections(writer);

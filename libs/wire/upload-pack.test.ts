@@ -263,9 +263,18 @@ describe('a fetch that fails', () => {
 
   test('for a reason that helps the client is told on band 3', async () => {
     const repository = repositoryWith();
-    repository.pack = () => failures(new PackhorseError('unavailable', 'Too many fetches, try again.'));
+    repository.pack = () => failures(new PackhorseError('resource_exhausted', 'The disk is full.'));
     const answer = await serve(repository, clone, { version: 2 });
-    assert.equal(band(answer.subarray(13), 3).toString(), 'Too many fetches, try again.\n');
+    assert.equal(band(answer.subarray(13), 3).toString(), 'The disk is full.\n');
+  });
+
+  test('because the server is busy is left to a door that has a status for it', async () => {
+    const repository = repositoryWith();
+    repository.pack = () => failures(new PackhorseError('unavailable', 'Too many fetches, try again.'));
+    const written: Uint8Array[] = [];
+    const served = serve(repository, clone, { version: 2, written });
+    await assert.rejects(served, (error) => hasCode(error, 'unavailable'));
+    assert.deepEqual(written, []);
   });
 
   test('unexpectedly is told in general words and thrown for the door to log', async () => {
