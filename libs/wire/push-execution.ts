@@ -222,11 +222,10 @@ export class PushExecution {
   /** Has the proc-receive hook do what `receive.procReceiveRefs` gives it. */
   async #procReceive(): Promise<void> {
     const { repository } = this.#push;
-    const hooks = this.#hooks;
     const patterns = repository.receivePolicy.procReceiveRefs;
     const scheduled = this.verdicts.open.filter((command) => isForProcReceive(command, patterns));
-    if (hooks === undefined || scheduled.length === 0) return;
-    const answer = await this.#askProcReceive(hooks, scheduled);
+    if (scheduled.length === 0) return;
+    const answer = await this.#askProcReceive(scheduled);
     const failed = answer?.succeeded !== true;
     for (const command of scheduled) {
       const result = answer?.results.get(command);
@@ -240,10 +239,7 @@ export class PushExecution {
     await this.#say();
   }
 
-  async #askProcReceive(
-    hooks: HookRunner,
-    commands: readonly RefCommand[],
-  ): Promise<ProcReceiveAnswer | undefined> {
+  async #askProcReceive(commands: readonly RefCommand[]): Promise<ProcReceiveAnswer | undefined> {
     const { request, repository, conversation } = this.#push;
     const pushOptions = request.capabilities.has('push-options') ? request.pushOptions : undefined;
     const others = request.commands.filter((command) => !commands.includes(command));
@@ -255,7 +251,9 @@ export class PushExecution {
       objectFormat: repository.objectFormat,
     };
     const call = this.#call('proc-receive', { signal: conversation.signal });
-    const ended = await hooks.converse(call, (input, output) => talkToProcReceive(task, input, output));
+    const ended = await this.#hooks?.converse(call, (input, output) =>
+      talkToProcReceive(task, input, output),
+    );
     if (ended === undefined) {
       this.#tell("error: cannot find hook 'proc-receive'");
       return undefined;

@@ -339,9 +339,14 @@ test('without --hooks no hook runs', async () => {
   for (const name of names) {
     writeFileSync(join(path, 'hooks', name), '#!/bin/sh\ntouch ../ran\nexit 1\n', { mode: 0o755 });
   }
-  await git(['config', 'receive.procReceiveRefs', 'refs'], { cwd: path });
+  await git(['config', 'receive.procReceiveRefs', 'refs/for'], { cwd: path });
   const { url } = await plain.remote({ name: 'http' }, path);
   await git(['push', url, 'main'], { cwd: work });
+  // What a hook was to take care of is not done without it.
+  assert.match(
+    await gitFails(['push', url, 'main:refs/for/main'], { cwd: work }),
+    /error: cannot find hook 'proc-receive'[^]*\(fail to run proc-receive hook\)/,
+  );
   assert.ok(!existsSync(join(path, '../ran')));
 });
 
