@@ -32,6 +32,8 @@ export interface GitSession extends AsyncDisposable {
   advertise(conversation: Conversation): Promise<void>;
   /** HTTP: answers one POST. SSH: the dialogue after the advertisement. */
   serve(conversation: Conversation): Promise<void>;
+  /** A bundle that an upload-pack session named. Throws `not_found`. Dispose it before the session. */
+  openBundle(id: string): Promise<PublishedFile>;
 }
 
 /** One request of the dumb protocol (gitprotocol-http). */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { onBehalfOf, toPackhorseError, type Clock, type Log, type Settings, type Requester } from '#base';
-import type { RepositoryAgent, Pusher } from '#git';
+import type { PublishedFile, Pusher, RepositoryAgent } from '#git';
 import type { Metrics } from '#telemetry';
 import {
   advertiseReceivePack,
@@ -70,6 +70,15 @@ export class AgentSession implements GitSession {
         await serveReceivePack(await this.#agent.receivePack(this.#pusher()), conversation, options);
       }
     });
+  }
+
+  async openBundle(id: string): Promise<PublishedFile> {
+    try {
+      return await this.#agent.openBundle(id);
+    } catch (thrown) {
+      this.#outcome = toPackhorseError(thrown).code;
+      throw thrown;
+    }
   }
 
   async #run(work: (options: WireOptions) => Promise<void>): Promise<void> {

@@ -180,6 +180,10 @@ export class LocalRepositoryAgent implements RepositoryAgent {
     return await (await this.#present().disk()).publishedFile(name);
   }
 
+  async openBundle(id: string): Promise<PublishedFile> {
+    return await (await this.#present().disk()).openBundle(id);
+  }
+
   async uploadArchive(): Promise<ArchiveRepository> {
     return (await this.#present().disk()).uploadArchive();
   }

@@ -51,6 +51,8 @@ export interface RepositoryAgent extends RepositoryReader {
   publishedFile(name: string): Promise<PublishedFile>;
   /** For `git archive --remote`. */
   uploadArchive(): Promise<ArchiveRepository>;
+  /** A bundle that was offered to begin a clone with. Throws `not_found`. Dispose it. */
+  openBundle(id: string): Promise<PublishedFile>;
 }
 
 /** Who pushes, for reflog entries and events. */

@@ -1,14 +1,15 @@
 import { hasCode, type ObjectFormat, type Oid, PackhorseError } from '#base';
-import type {
-  ArchiveRepository,
-  CommandResult,
-  CommitOptions,
-  CertificatePolicy,
-  HookRunner,
-  ReceivePackRepository,
-  RefCommand,
-  RefSnapshot,
-  UploadPackRepository,
+import {
+  type ArchiveRepository,
+  type CommandResult,
+  type CommitOptions,
+  type CertificatePolicy,
+  hiddenRefs,
+  type HookRunner,
+  type ReceivePackRepository,
+  type RefCommand,
+  type RefSnapshot,
+  type UploadPackRepository,
 } from '#wire';
 import type { Pusher, RepositoryFacts } from './agent.ts';
 import { alternateTips } from './alternates.ts';
@@ -233,7 +234,7 @@ export class DiskRepository {
       shallowBoundary: (wants, deepen) => shallowBoundary(this.#storage, this.gitDir, wants, deepen),
       reachable: (oids, tips) => this.#history.isReachable(oids, tips),
       objectSizes: (oids) => this.#objectSizes(oids),
-      bundleList: () => this.#bundleList(),
+      bundleList: (overHttp) => this.#bundleList(overHttp, upload.hiddenRefs),
       pack: (request, signal) => this.#packs.serve(request, signal),
     };
   }
@@ -247,9 +248,31 @@ export class DiskRepository {
     return sizes;
   }
 
-  /** As the config says it (git-config(1), `bundle.*`). */
-  async #bundleList(): Promise<readonly (readonly [key: string, value: string])[]> {
+  /** A bundle that was offered to begin a clone with. Throws `not_found`. */
+  openBundle(id: string): Promise<PublishedFile> {
+    return this.#packs.openBundle(id);
+  }
+
+  /** As the config says it (git-config(1), `bundle.*`); for a repository of ours that says nothing, one that we make. */
+  async #bundleList(
+    overHttp: boolean,
+    hidden: readonly string[],
+  ): Promise<readonly (readonly [key: string, value: string])[]> {
     const { entries } = await this.#config.values();
+    const isSaid = entries.some(([key]) => key.startsWith('bundle.'));
+    if (!isSaid && overHttp && this.#options.mode === 'owned') {
+      const rules = hiddenRefs(hidden);
+      const id = await this.#packs.offerBundle(
+        (await this.refs()).refs.filter(({ name }) => !rules.hides(name)),
+      );
+      if (id === undefined) return [];
+      // Relative to the address of the repository (git-config(1), `bundle.<id>.uri`).
+      return [
+        ['bundle.version', '1'],
+        ['bundle.mode', 'all'],
+        ['bundle.base.uri', `bundles/${id}.bundle`],
+      ];
+    }
     return entries.flatMap(([key, value = '']) =>
       key.startsWith('bundle.') && value !== '' ? [[key, value] as const] : [],
     );

@@ -9,6 +9,8 @@ export interface PublishedFile extends AsyncDisposable {
   readonly sizeBytes: number;
   /** Absent for what is made for the request. */
   readonly modifiedAtMs?: number;
+  /** Of a file that never changes under its name: a strong validator (RFC 9110, 8.8.3). */
+  readonly etag?: string;
   /** The bytes from `startByte` up to, not including, `endByte`, as fast as they are taken. */
   content(startByte: number, endByte: number, signal: AbortSignal): ByteStream;
 }

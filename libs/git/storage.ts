@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import {
   type Clock,
   type Log,
@@ -40,6 +41,8 @@ export interface Storage {
   readonly maintenance: MaintenanceScheduler;
   /** Goes with the cache, where it keeps what it makes. */
   readonly composer?: PackComposer;
+  /** Where bundles that were offered are remembered. */
+  readonly bundlesPath?: string;
 }
 
 interface StorageParts extends Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log' | 'namespace'> {
@@ -77,5 +80,10 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
   };
   if (path === undefined) return storage;
   const packCache = new PackCache({ path, settings, disk, clock, random, log });
-  return { ...storage, packCache, composer: new PackComposer(storage, packCache) };
+  return {
+    ...storage,
+    packCache,
+    composer: new PackComposer(storage, packCache),
+    bundlesPath: join(dirname(path), 'bundles'),
+  };
 }

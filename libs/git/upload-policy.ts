@@ -25,7 +25,7 @@ export function readUploadPolicy(config: ConfigValues, owned: boolean, namespace
     unborn: unbornRule(config.last('lsrefs.unborn')),
     advertiseObjectInfo: config.bool('transfer.advertiseObjectInfo', owned),
     advertiseSessionId: config.bool('transfer.advertiseSID', false),
-    advertiseBundleUris: config.bool('uploadpack.advertiseBundleURIs', false),
+    advertiseBundleUris: config.bool('uploadpack.advertiseBundleURIs', owned),
     promisorRemotes: promisors,
     ...(advertisement === undefined ? {} : { promisorAdvertisement: advertisement }),
     ...(keepAliveSeconds === undefined ? {} : { keepAliveMs: Math.max(0, keepAliveSeconds) * 1000 }),

@@ -7,7 +7,7 @@ import { parseRange, type ByteRange } from './byte-range.ts';
 import type { Exchange } from './exchange.ts';
 import type { GitTarget } from './git-target.ts';
 
-type Caching = 'never' | 'forever' | 'unsaid';
+type Caching = 'never' | 'forever' | 'private' | 'unsaid';
 type FileTarget = Extract<GitTarget, { kind: 'file' }>;
 
 /** Media types by name (http-backend.c); what is named after its content stays as it is forever. */
@@ -15,6 +15,7 @@ const kinds: readonly (readonly [name: RegExp, mediaType: string, caching: Cachi
   [/^HEAD$/, 'text/plain', 'unsaid'],
   [/^objects\/info\/packs$/, 'text/plain; charset=utf-8', 'never'],
   [/^objects\/[0-9a-f]{2}\//, 'application/x-git-loose-object', 'forever'],
+  [/\.bundle$/, 'application/x-git-bundle', 'private'],
   [/\.pack$/, 'application/x-git-packed-objects', 'forever'],
   [/\.idx$/, 'application/x-git-packed-objects-toc', 'forever'],
 ];
@@ -31,18 +32,29 @@ export async function serveFile(
     const { remoteAddress } = exchange;
     await using file = await files.openFile({ path, name, remoteAddress });
     exchange.continue();
-    await send(exchange, name, file, lingerTimeoutMs);
+    await sendFile(exchange, name, file, lingerTimeoutMs);
   } catch (thrown) {
     await sendError(exchange, thrown, lingerTimeoutMs).catch(() => exchange.response.destroy());
   }
 }
 
-async function send(exchange: Exchange, name: string, file: PublishedFile, lingerMs: number): Promise<void> {
+/** Answers with the file or the range of it that is asked for (RFC 9110, 14), and ends the response. */
+export async function sendFile(
+  exchange: Exchange,
+  name: string,
+  file: PublishedFile,
+  lingerMs: number,
+): Promise<void> {
   const { request } = exchange;
-  const { sizeBytes } = file;
-  // Nothing says which state of the file a condition is about, so with one the whole file is sent.
-  const isConditional = request.headers['if-range'] !== undefined;
-  const range = isConditional ? 'whole' : parseRange(request.headers.range, sizeBytes);
+  const { sizeBytes, etag } = file;
+  if (etag !== undefined && request.headers['if-none-match'] === etag) {
+    exchange.writeHead(304, headersOf(name, file));
+    return exchange.end(lingerMs);
+  }
+  const condition = request.headers['if-range'];
+  // Without a strong validator nothing says which state of the file a condition is about: the whole file is sent.
+  const range =
+    condition !== undefined && condition !== etag ? 'whole' : parseRange(request.headers.range, sizeBytes);
   if (range === 'unsatisfiable') {
     const headers = { 'Content-Range': `bytes */${sizeBytes}` };
     return sendText(
@@ -61,11 +73,12 @@ async function send(exchange: Exchange, name: string, file: PublishedFile, linge
   await exchange.end(lingerMs);
 }
 
-function headersOf(name: string, { modifiedAtMs }: PublishedFile): OutgoingHttpHeaders {
+function headersOf(name: string, { modifiedAtMs, etag }: PublishedFile): OutgoingHttpHeaders {
   const [, mediaType = 'text/plain', caching = 'never'] = kinds.find(([kind]) => kind.test(name)) ?? [];
   return {
     ...cachingHeaders(caching),
     'Content-Type': mediaType,
+    ...(etag !== undefined && { ETag: etag, 'Accept-Ranges': 'bytes' }),
     ...(modifiedAtMs !== undefined && { 'Last-Modified': new Date(modifiedAtMs).toUTCString() }),
   };
 }
@@ -73,6 +86,8 @@ function headersOf(name: string, { modifiedAtMs }: PublishedFile): OutgoingHttpH
 function cachingHeaders(caching: Caching): OutgoingHttpHeaders {
   if (caching === 'unsaid') return {};
   if (caching === 'never') return noCacheHeaders;
+  // Whether somebody may have it is asked each time.
+  if (caching === 'private') return { 'Cache-Control': 'private, no-cache' };
   return {
     Expires: new Date(Date.now() + yearSeconds * 1000).toUTCString(),
     'Cache-Control': `public, max-age=${yearSeconds}`,

@@ -6,6 +6,7 @@ import { sendError, sendText } from './answers.ts';
 import { canDecode, RequestBody } from './body.ts';
 import { authenticate } from './credentials.ts';
 import type { Exchange } from './exchange.ts';
+import { sendFile } from './file-door.ts';
 import { GitResponse } from './git-response.ts';
 import type { GitTarget } from './git-target.ts';
 
@@ -37,7 +38,7 @@ export async function serveGit(
       );
     } else if (target.kind !== 'refused') {
       await runSession(exchange, target, options);
-      await exchange.end(lingerTimeoutMs);
+      if (target.kind !== 'bundle') await exchange.end(lingerTimeoutMs);
     }
   } catch (thrown) {
     await sendError(exchange, thrown, lingerTimeoutMs).catch(() => exchange.response.destroy());
@@ -48,10 +49,14 @@ async function runSession(exchange: Exchange, target: ServedTarget, options: Git
   const { request, remoteAddress } = exchange;
   const identity = await authenticate(options.authenticator, request.headers.authorization, remoteAddress);
   if (identity.kind === 'user') exchange.login = identity.login;
-  const { path, service } = target;
+  const { path } = target;
+  const service = target.kind === 'bundle' ? 'upload-pack' : target.service;
   await using session = await options.git.open({ identity, path, service, transport: 'http', remoteAddress });
   exchange.continue();
-  if (target.kind === 'rpc') await serve(exchange, service, session);
+  if (target.kind === 'bundle') {
+    await using file = await session.openBundle(target.id);
+    await sendFile(exchange, 'a.bundle', file, options.settings.lingerTimeoutMs);
+  } else if (target.kind === 'rpc') await serve(exchange, service, session);
   else await advertise(exchange, service, session);
 }
 

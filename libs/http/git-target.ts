@@ -4,6 +4,8 @@ import { cleanRepositoryPath, type GitService } from '#gateway';
 export type GitTarget =
   | { readonly kind: 'advertisement'; readonly path: string; readonly service: GitService }
   | { readonly kind: 'rpc'; readonly path: string; readonly service: GitService }
+  /** A bundle to begin a clone with, by its id. */
+  | { readonly kind: 'bundle'; readonly path: string; readonly id: string }
   /** A file for a client of the dumb protocol, such as `objects/info/packs`. */
   | { readonly kind: 'file'; readonly path: string; readonly name: string }
   | {
@@ -36,6 +38,8 @@ const services: ReadonlyMap<string, GitService> = new Map([
 /** What a client of the dumb protocol fetches below a repository (http-backend.c). */
 const dumbFile = /\/(?:HEAD|objects\/(?:info\/[^/]+|[0-9a-f]{2}\/[0-9a-f]{38,62}|pack\/[^/]+))$/;
 
+const bundleFile = /^(.*)\/bundles\/([0-9a-f]{64})\.bundle$/;
+
 /**
  * Recognises a Git request by method and request target (RFC 9112, 3.2); undefined when it is none,
  * so that it belongs to another door. A path without `service` or POST is only taken for Git when
@@ -59,6 +63,13 @@ export function parseGitTarget(method: string, requestTarget: string): GitTarget
     return isRepository(rawRepository)
       ? refused(405, 'A Git service is called with POST.', 'POST')
       : undefined;
+  }
+
+  const bundle = bundleFile.exec(rawPath);
+  if (bundle?.[1] !== undefined && bundle[2] !== undefined && isRepository(bundle[1])) {
+    const [, rawRepository, id] = bundle;
+    if (method !== 'GET' && method !== 'HEAD') return refused(405, 'A bundle is read with GET.', 'GET, HEAD');
+    return withPath(rawRepository, (path) => ({ kind: 'bundle', path, id }));
   }
 
   const dumb = dumbFile.exec(rawPath);

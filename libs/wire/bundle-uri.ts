@@ -6,12 +6,13 @@ import type { UploadPackRepository } from './repository.ts';
 export async function serveBundleUri(
   repository: UploadPackRepository,
   lines: readonly string[],
+  overHttp: boolean,
   writer: PktWriter,
 ): Promise<void> {
   const [unexpected] = lines;
   if (unexpected !== undefined) {
     throw new PackhorseError('invalid_argument', `bundle-uri: unexpected argument: '${unexpected}'`);
   }
-  for (const [key, value] of await repository.bundleList()) await writer.line(`${key}=${value}`);
+  for (const [key, value] of await repository.bundleList(overHttp)) await writer.line(`${key}=${value}`);
   await writer.flush();
 }

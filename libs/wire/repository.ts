@@ -158,7 +158,7 @@ export interface UploadPackRepository {
   /** The sizes in bytes of those of `oids` that exist. */
   objectSizes(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, number>>;
   /** Where bundles of this repository are, as keys and values of a bundle list (git-config, `bundle.*`), in order. */
-  bundleList(): Promise<readonly (readonly [key: string, value: string])[]>;
+  bundleList(overHttp: boolean): Promise<readonly (readonly [key: string, value: string])[]>;
   /** Produces the pack. Aborting `signal`, or leaving the loop, stops the producer. Throws `data_loss` when objects are missing or corrupt. */
   pack(request: PackRequest, signal: AbortSignal): AsyncIterable<PackPart>;
 }

@@ -95,6 +95,6 @@ async function serveCommand(
     case 'object-info':
       return serveObjectInfo(repository, parseObjectInfo(request.arguments), writer);
     case 'bundle-uri':
-      return serveBundleUri(repository, request.arguments, writer);
+      return serveBundleUri(repository, request.arguments, conversation.stateless, writer);
   }
 }

@@ -43,6 +43,7 @@ export class FakeGitGateway implements GitGateway {
     return {
       advertise: run((...args) => this.advertise(...args)),
       serve: run((...args) => this.serve(...args)),
+      openBundle: () => Promise.reject(new PackhorseError('not_found', 'There are no bundles here.')),
       [Symbol.asyncDispose]: async () => {
         this.openSessions -= 1;
       },

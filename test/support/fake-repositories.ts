@@ -225,6 +225,7 @@ export class FakeAgent implements RepositoryAgent {
   readonly receivePack = unsupported;
   readonly publishedFile = unsupported;
   readonly uploadArchive = unsupported;
+  readonly openBundle = unsupported;
 }
 
 /** Repositories in memory over (fake or real) accounts. */

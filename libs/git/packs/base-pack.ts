@@ -59,3 +59,10 @@ export function packHeader(count: number): Buffer {
   header.writeUInt32BE(count, 8);
   return header;
 }
+
+/** True when both are the same file with the same content. */
+export function isSamePack(one: BasePack, other: BasePack): boolean {
+  const [a, b] = [one.stamp, other.stamp];
+  const isSameFile = a.inode === b.inode && a.sizeBytes === b.sizeBytes && a.mtimeMs === b.mtimeMs;
+  return one.path === other.path && isSameFile;
+}

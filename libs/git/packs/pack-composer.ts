@@ -4,7 +4,7 @@ import type { PackCache, StoredPack } from '../pack-cache/pack-cache.ts';
 import { type PackKey, packKey } from '../pack-cache/pack-key.ts';
 import { ConcurrencyLimit } from '../process/limit.ts';
 import type { Storage } from '../storage.ts';
-import { type BasePack, largestPack, packHeaderBytes } from './base-pack.ts';
+import { type BasePack, isSamePack, largestPack, packHeaderBytes } from './base-pack.ts';
 import { type BaseRecord, examineBase, objectsBeyond } from './base-record.ts';
 import { ComposedPack } from './composed-pack.ts';
 import { packObjects } from './pack-producer.ts';
@@ -74,6 +74,13 @@ export class PackComposer {
     return undefined;
   }
 
+  /** What is known of the largest pack, when all of it is reachable from `wants`. */
+  async baseFor(source: ComposerSource, wants: readonly Oid[]): Promise<BaseRecord | undefined> {
+    const { settings } = this.#storage;
+    const pack = await largestPack(this.#storage, source.gitDir, settings.basePackMinBytes);
+    return pack === undefined ? undefined : await this.#recordFor(source, pack, wants);
+  }
+
   /** Waits for what is being looked at in the background, and closes all files. */
   async close(): Promise<void> {
     await Promise.all(this.#examined.values());
@@ -109,10 +116,9 @@ export class PackComposer {
     const storage = this.#storage;
     const { gitDir, objectFormat: format } = source;
     const { wants } = request;
-    const pack = await largestPack(storage, gitDir, storage.settings.basePackMinBytes);
-    if (pack === undefined) return undefined;
-    const record = await this.#recordFor(source, pack, wants);
+    const record = await this.baseFor(source, wants);
     if (record === undefined) return undefined;
+    const { pack } = record;
     const { objects, edges } = await objectsBeyond(storage, gitDir, format, record, wants);
     if (objects.length === 0) return new ComposedPack(pack, format, record.count, undefined);
     if (objects.length > record.count) return undefined;
@@ -219,12 +225,6 @@ async function reaches(
   // A tag that is not wanted itself may be reachable from nothing else.
   for (const oid of others) if (!(await source.isCommit(oid))) return false;
   return await source.reachable(others, wants);
-}
-
-function isSamePack(one: BasePack, other: BasePack): boolean {
-  const [a, b] = [one.stamp, other.stamp];
-  const isSameFile = a.inode === b.inode && a.sizeBytes === b.sizeBytes && a.mtimeMs === b.mtimeMs;
-  return one.path === other.path && isSameFile;
 }
 
 function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {

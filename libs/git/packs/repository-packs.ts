@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Oid } from '#base';
-import type { PackPart, PackRequest, RefSnapshot } from '#wire';
+import { type Oid, PackhorseError } from '#base';
+import type { PackPart, PackRequest, Ref, RefSnapshot } from '#wire';
 import { packKey } from '../pack-cache/pack-key.ts';
+import type { PublishedFile } from '../published-file.ts';
 import type { Storage } from '../storage.ts';
 import { unlessMissing } from '../volume/disk.ts';
+import { Bundles } from './bundles.ts';
 import { type ComposerSource, isComposable } from './pack-composer.ts';
 import { type PackSource, producePack } from './pack-producer.ts';
 
@@ -22,10 +24,26 @@ interface Facts {
 export class RepositoryPacks {
   readonly #storage: Storage;
   readonly #source: RepositoryPacksSource;
+  readonly #bundles: Bundles | undefined;
 
   constructor(storage: Storage, source: RepositoryPacksSource) {
     this.#storage = storage;
     this.#source = source;
+    const { bundlesPath } = storage;
+    if (bundlesPath !== undefined) this.#bundles = new Bundles(storage, this.#composerSource, bundlesPath);
+  }
+
+  /** The id of the bundle to begin a clone of `refs` with; undefined when there is none. */
+  async offerBundle(refs: readonly Ref[]): Promise<string | undefined> {
+    const isPlain = refs.length > 0 && (await this.#cuts()).every((cut) => cut === undefined);
+    return isPlain ? await this.#bundles?.offer(refs) : undefined;
+  }
+
+  /** A bundle that was offered. Throws `not_found`. */
+  async openBundle(id: string): Promise<PublishedFile> {
+    const bundles = this.#bundles;
+    if (bundles === undefined) throw new PackhorseError('not_found', 'There are no bundles here.');
+    return await bundles.open(id);
   }
 
   /** The pack that answers `request`. Leaving the loop or aborting `signal` ends it. */
@@ -61,14 +79,23 @@ export class RepositoryPacks {
 
   /** Where history was cut by others, and the tags that come along. */
   async #facts(request: PackRequest): Promise<Facts> {
+    const cuts = await this.#cuts();
+    const values = cuts.map((cut) => cut ?? '');
+    if (request.includeTag) values.push(tagsDigest(await this.#source.refs()));
+    return { isPlain: cuts.every((cut) => cut === undefined), values };
+  }
+
+  /** What stands for the repository's shallow commits and for its grafts; undefined where there are none. */
+  async #cuts(): Promise<readonly (string | undefined)[]> {
     const { gitDir } = this.#source;
     const [shallows, grafts] = await Promise.all([
       this.#source.shallows(),
       unlessMissing(this.#storage.disk.stamp(`${gitDir}/info/grafts`)),
     ]);
-    const values = [JSON.stringify([...shallows].toSorted()), JSON.stringify(grafts ?? null)];
-    if (request.includeTag) values.push(tagsDigest(await this.#source.refs()));
-    return { isPlain: shallows.size === 0 && grafts === undefined, values };
+    return [
+      shallows.size === 0 ? undefined : [...shallows].toSorted().join(),
+      grafts && JSON.stringify(grafts),
+    ];
   }
 }
 
