@@ -34,9 +34,8 @@ export class IncomingDirectory {
   }
 
   static async create(disk: Disk, random: Random, objects: string): Promise<IncomingDirectory> {
-    const path = `${objects}/${prefix}${ownerTag()}-${randomId(random)}`;
-    await disk.mkdir(path);
-    const incoming = new IncomingDirectory(disk, objects, path);
+    const incoming = await IncomingDirectory.createEmpty(disk, random, objects);
+    const { path } = incoming;
     try {
       await disk.mkdir(`${path}/pack`);
     } catch (error) {
@@ -44,6 +43,13 @@ export class IncomingDirectory {
       throw error;
     }
     return incoming;
+  }
+
+  /** For notes alone: making and removing a directory costs more than anything else about them. */
+  static async createEmpty(disk: Disk, random: Random, objects: string): Promise<IncomingDirectory> {
+    const path = `${objects}/${prefix}${ownerTag()}-${randomId(random)}`;
+    await disk.mkdir(path);
+    return new IncomingDirectory(disk, objects, path);
   }
 
   /** What a git process needs to write here and to see the repository's objects too. */
@@ -158,7 +164,7 @@ export async function noteLocks(
   gitDir: string,
   paths: readonly string[],
 ): Promise<AsyncDisposable> {
-  const incoming = await IncomingDirectory.create(disk, random, `${gitDir}/objects`);
+  const incoming = await IncomingDirectory.createEmpty(disk, random, `${gitDir}/objects`);
   await incoming.noteLocks(paths);
   return { [Symbol.asyncDispose]: () => incoming.remove() };
 }
