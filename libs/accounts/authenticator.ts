@@ -82,6 +82,7 @@ async function noteUse(context: Context, token: { readonly id: string; readonly 
 }
 
 async function checkToken(context: Context, token: string): Promise<Loaded<UserIdentity> | undefined> {
+  if (!isWellFormedToken(token)) return undefined;
   const hash = hashSecret(token);
   const row = await context.database.run((client) =>
     client.accessToken.findUnique({ where: { hash }, include: { user: true } }),
@@ -109,7 +110,6 @@ export function createAuthenticator(context: Context): Authenticator {
   const failedLogins = new FailedLogins(context.settings, context.clock);
 
   async function byToken(token: string): Promise<UserIdentity> {
-    if (!isWellFormedToken(token)) throw rejected();
     const identity = await verified.identify('token', '', token, () => checkToken(context, token));
     if (identity === undefined) throw rejected();
     return identity;
