@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ObjectFormat } from '#base';
 import type { PackRequest } from '#wire';
 
@@ -12,7 +12,7 @@ const repositoryDigits = 16;
 
 /** The part of a key that all packs of one incarnation of a repository share. */
 export function repositoryPart(repositoryId: string): string {
-  return createHash('sha256').update(repositoryId).digest('hex').slice(0, repositoryDigits);
+  return hash('sha256', repositoryId).slice(0, repositoryDigits);
 }
 
 /**
@@ -26,17 +26,14 @@ export function packKey(
   facts: readonly string[],
 ): PackKey {
   const { progress: _, ...decisive } = request;
-  const hash = createHash('sha256');
   // Every field, also one that is added later: what is left out by mistake would serve a wrong pack.
-  for (const [name, value] of Object.entries(decisive).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    hash.update(`${name}=`);
-    if (isList(value)) for (const item of value.toSorted()) hash.update(`${item}\n`);
-    else hash.update(JSON.stringify(value) ?? '');
-    hash.update('\0');
-  }
-  hash.update(JSON.stringify([format, ...facts]));
-  const part = repositoryPart(repositoryId);
-  return part + hash.digest('hex').slice(0, 64 - repositoryDigits);
+  const fields = Object.entries(decisive)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(
+      ([name, value]) => `${name}=${isList(value) ? value.toSorted().join('\n') : JSON.stringify(value)}\0`,
+    );
+  const all = fields.join('') + JSON.stringify([format, ...facts]);
+  return repositoryPart(repositoryId) + hash('sha256', all).slice(0, 64 - repositoryDigits);
 }
 
 function isList(value: unknown): value is readonly string[] {

@@ -47,6 +47,8 @@ export class Snapshot implements RefSnapshot {
   readonly head: Head;
   readonly refs: readonly Ref[];
   #objectNames: ObjectNames | undefined;
+  /** Objects that were found to be named: a crowd of clients wants the same ones. */
+  readonly #named = new Set<Oid>();
 
   /** `refs` must be sorted by `compareRefNames` and is not copied. */
   constructor(generation: number, head: Head, refs: readonly Ref[]) {
@@ -74,12 +76,14 @@ export class Snapshot implements RefSnapshot {
   }
 
   namesObject(oid: Oid): boolean {
-    if (this.head.oid === oid) return true;
+    if (this.head.oid === oid || this.#named.has(oid)) return true;
     this.#objectNames ??= new ObjectNames(this.refs);
-    return this.#objectNames.namesOf(oid).some((name) => {
+    const isNamed = this.#objectNames.namesOf(oid).some((name) => {
       const ref = this.get(name);
       return ref !== undefined && (ref.oid === oid || ref.peeled === oid);
     });
+    if (isNamed) this.#named.add(oid);
+    return isNamed;
   }
 
   /** The snapshot after `changes`, one generation later. */
