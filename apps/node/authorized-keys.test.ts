@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { fuzzRuns } from '#test/fuzz';
 import { parseAuthorizedKey } from './authorized-key-line.ts';
 import { AuthorizedKeys } from './authorized-keys.ts';
 
@@ -89,5 +90,6 @@ test('no line makes the parser throw', () => {
     fc.property(fc.array(piece), (pieces) => {
       parseAuthorizedKey(pieces.join(''));
     }),
+    fuzzRuns(200),
   );
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { hasCode } from '#base';
+import { fuzzRuns } from '#test/fuzz';
 import { run, runChecked } from '#test/processes';
 import { temporaryDirectory } from '#test/temporary';
 import { formatFingerprint, parsePublicKey } from './public-key.ts';
@@ -150,6 +151,6 @@ test('no text makes the parser fail in another way', () => {
         assert.ok(hasCode(error, 'invalid_argument'), String(error));
       }
     }),
-    { numRuns: 2000 },
+    fuzzRuns(2000),
   );
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { hasCode } from '#base';
+import { fuzzRuns } from '#test/fuzz';
 import { parseDaemonRequest } from './request.ts';
 
 const parse = (text: string): ReturnType<typeof parseDaemonRequest> => parseDaemonRequest(Buffer.from(text));
@@ -75,5 +76,6 @@ test('no bytes make the parser throw anything else', () => {
         }
       },
     ),
+    fuzzRuns(200),
   );
 });

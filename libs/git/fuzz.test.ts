@@ -10,6 +10,7 @@ import { temporaryDirectory } from '#test/temporary';
 import { parseCommit } from './objects/commit-object.ts';
 import { parseTag } from './objects/tag-object.ts';
 import { parseTree } from './objects/tree-object.ts';
+import { PackIndexFile } from './packs/pack-index-file.ts';
 import { applyDelta, deltaHead } from './quarantine/delta.ts';
 import { IncomingPack } from './quarantine/incoming-pack.ts';
 import { parsePackedRefs } from './refs/packed-refs.ts';
@@ -124,6 +125,28 @@ describe('a pack and its index', () => {
     await fc.assert(
       fc.asyncProperty(damaged(index), (bytes) => kinds(bytes, pack)),
       fuzzRuns(150),
+    );
+  });
+
+  test('say which objects there are, or that they cannot, however the index of a base pack is damaged', async () => {
+    const answers = async (bytes: Buffer): Promise<readonly boolean[] | undefined> => {
+      const path = join(temporaryDirectory('fuzzed'), 'pack.idx');
+      writeFileSync(path, bytes);
+      try {
+        await using opened = await PackIndexFile.open(path, 'sha1');
+        return await opened.has(oids);
+      } catch (error) {
+        assert.ok(error instanceof PackhorseError, error as Error);
+        return undefined;
+      }
+    };
+    assert.deepEqual(
+      await answers(index),
+      oids.map(() => true),
+    );
+    await fc.assert(
+      fc.asyncProperty(damaged(index), async (bytes) => void (await answers(bytes))),
+      fuzzRuns(300),
     );
   });
 

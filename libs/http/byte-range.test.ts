@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { fuzzRuns } from '#test/fuzz';
 import { parseRange } from './byte-range.ts';
 
 test('one range is read, as far as the file goes', () => {
@@ -33,4 +35,34 @@ test('what is not one range of bytes is ignored, and what is behind the end cann
     assert.equal(parseRange(header, 100), 'unsatisfiable', header);
   }
   assert.equal(parseRange('bytes=0-', 0), 'unsatisfiable');
+});
+
+test('whatever is asked for, a range is inside the file and not empty', () => {
+  const piece = fc.constantFrom(
+    'bytes',
+    '=',
+    '-',
+    ',',
+    ' ',
+    '0',
+    '9',
+    '99',
+    '100',
+    '9'.repeat(15),
+    '9'.repeat(16),
+    'x',
+  );
+  const header = fc.oneof(
+    fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join('')),
+    fc.array(piece, { maxLength: 4 }).map((pieces) => `bytes=${pieces.join('')}`),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(header, fc.oneof(fc.nat(200), fc.maxSafeNat()), (text, sizeBytes) => {
+      const range = parseRange(text, sizeBytes);
+      if (typeof range === 'string') return;
+      assert.ok(0 <= range.startByte && range.startByte < range.endByte && range.endByte <= sizeBytes);
+    }),
+    fuzzRuns(500),
+  );
 });

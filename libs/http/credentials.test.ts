@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { hasCode } from '#base';
+import { fuzzRuns } from '#test/fuzz';
 import { authenticate, parseAuthorization } from './credentials.ts';
 
 const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`;
@@ -21,6 +22,7 @@ test('every login without a colon and every secret survive Basic', () => {
     fc.property(login, secret, (login, secret) => {
       assert.deepEqual(parseAuthorization(basic(`${login}:${secret}`)), { kind: 'password', login, secret });
     }),
+    fuzzRuns(200),
   );
 });
 
@@ -48,6 +50,7 @@ test('what is not understood is never taken for anonymous', () => {
     fc.property(fc.string(), (header) => {
       assert.notEqual(parseAuthorization(header).kind, 'none');
     }),
+    fuzzRuns(200),
   );
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { fuzzRuns } from '#test/fuzz';
 import { parseGitTarget } from './git-target.ts';
 
 const parse = parseGitTarget;
@@ -88,6 +89,7 @@ test('whatever is sent, no path that is passed on climbs out of a directory', ()
       assert.ok(!/[\\\0]/.test(parsed.path));
       assert.ok(parsed.path.split('/').every((segment) => segment !== '..' && segment !== '.'));
     }),
+    fuzzRuns(200),
   );
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { fuzzRuns } from '#test/fuzz';
 import { parseRootTarget } from './root-target.ts';
 
 const oid = 'a'.repeat(40);
@@ -95,5 +96,6 @@ test('whatever is sent, no path that is passed on climbs out of a directory', ()
       assert.ok(!parsed.path.startsWith('/'));
       assert.ok(parsed.path.split('/').every((segment) => segment !== '..' && segment !== '.'));
     }),
+    fuzzRuns(200),
   );
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { fuzzRuns } from '#test/fuzz';
 import { parseCommand } from './command.ts';
 
 /** As git quotes for the shell at the other end (quote.c, sq_quote_buf). */
@@ -34,6 +35,7 @@ test('every path that git quotes is read back', () => {
         path,
       });
     }),
+    fuzzRuns(200),
   );
 });
 
@@ -102,5 +104,6 @@ test('no command line makes the parser throw or pass on a path that climbs', () 
       assert.ok(!parsed.path.startsWith('/'));
       assert.ok(parsed.path.split('/').every((segment) => segment !== '..' && segment !== '.'));
     }),
+    fuzzRuns(200),
   );
 });

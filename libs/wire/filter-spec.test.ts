@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { hasCode } from '#base';
+import { fuzzRuns } from '#test/fuzz';
 import { parseFilterSpec } from './filter-spec.ts';
 
 const valid: readonly (readonly [string, string])[] = [
@@ -99,6 +100,7 @@ describe('a filter', () => {
           assert.equal(parseFilterSpec(canonical), canonical);
         },
       ),
+      fuzzRuns(200),
     );
   });
 });

@@ -5,10 +5,11 @@ import { hasCode, PackhorseError } from '#base';
 import { damaged, fuzzRuns } from '#test/fuzz';
 import type { Conversation } from './conversation.ts';
 import type { WireOptions } from './options.ts';
+import { type ProcReceiveAnswer, type ProcReceiveRequest, talkToProcReceive } from './proc-receive.ts';
 import { parseCertificate } from './push-certificate.ts';
 import { serveReceivePack } from './receive-pack.ts';
 import { MemoryRepository, oidOf } from './testing/memory-repository.ts';
-import { converse, packets, transcript } from './testing/transcript.ts';
+import { chunked, converse, packets, transcript } from './testing/transcript.ts';
 import { serveUploadPack } from './upload-pack.ts';
 
 /** Whatever bytes a client sends, the conversation ends, and only in ways that a door knows. */
@@ -223,6 +224,56 @@ for (const [name, target] of Object.entries(targets)) {
     });
   });
 }
+
+const procReceiveLines = [
+  '0000',
+  'version=1\0push-options',
+  'version=x',
+  'ok refs/for/main',
+  'ng refs/for/main reason',
+  'ok refs/heads/main',
+  'ok',
+  'maybe refs/for/main',
+  'option fall-through',
+  'option refname refs/pull/1',
+  `option new-oid ${b}`,
+  'option old-oid x',
+  'option',
+];
+
+describe('the report of a proc-receive hook ends well', () => {
+  const request: ProcReceiveRequest = {
+    commands: [{ name: 'refs/for/main', oldOid: zero, newOid: b }],
+    otherNames: new Set(['refs/heads/main']),
+    atomic: true,
+    pushOptions: ['x'],
+    objectFormat: 'sha1',
+  };
+  const answerTo = async (input: Buffer, chunkBytes: number): Promise<ProcReceiveAnswer> => {
+    const sink = { write: () => Promise.resolve() };
+    const answer = await talkToProcReceive(request, chunked(input, chunkBytes), sink);
+    const isGood = [...answer.results.values()].every((result) => result.kind !== 'ng');
+    assert.ok(!answer.succeeded || (isGood && answer.results.size === 1 && answer.problems.length === 0));
+    return answer;
+  };
+  const sameInPieces = async (input: Buffer): Promise<void> => {
+    assert.deepEqual(await answerTo(input, 1), await answerTo(input, input.length + 1));
+  };
+
+  test('for any order of lines that mean something', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(...procReceiveLines), { maxLength: 10 }), (lines) =>
+        sameInPieces(packets('version=1', '0000', ...lines)),
+      ),
+      fuzzRuns(300),
+    );
+  });
+
+  test('however it is damaged', async () => {
+    const sample = packets(...procReceiveLines.slice(1, 2), '0000', ...procReceiveLines.slice(3, 5), '0000');
+    await fc.assert(fc.asyncProperty(damaged(sample), sameInPieces), fuzzRuns(300));
+  });
+});
 
 test('a push certificate ends well however it is damaged', () => {
   const sample = Buffer.from(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { PackhorseError } from '#base';
+import { fuzzRuns } from '#test/fuzz';
 import {
   decodePktLine,
   encodePktLine,
@@ -83,6 +84,7 @@ test('lines come back as they were written, however the stream is cut', async ()
         payloads.map((bytes) => bytes.toString('latin1')),
       );
     }),
+    fuzzRuns(200),
   );
 });
 
@@ -97,6 +99,7 @@ test('any bytes at all are either lines or refused, never anything else', async 
         );
       },
     ),
+    fuzzRuns(200),
   );
 });
 
@@ -114,6 +117,7 @@ test('what follows the lines is handed on byte for byte', async () => {
         assert.deepEqual(Buffer.concat(chunks), Buffer.from(rest));
       },
     ),
+    fuzzRuns(200),
   );
 });
 

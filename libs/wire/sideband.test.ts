@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { fuzzRuns } from '#test/fuzz';
 import { decodePktLine } from './pkt-line.ts';
 import { keepAlivePkt, sidebandPackets } from './sideband.ts';
 import { band } from './testing/transcript.ts';
@@ -41,5 +42,6 @@ test('every packet fits, and together they are the bytes that went in', () => {
         }
       },
     ),
+    fuzzRuns(200),
   );
 });

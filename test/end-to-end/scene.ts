@@ -2,7 +2,7 @@ import { as, type Door, type Remote } from '#test/doors';
 import { generateRepository, type RepositoryShape } from '#test/generate';
 import { git, tryGit } from '#test/git';
 import { StallingProxy } from '#test/stalling-proxy';
-import { Packhorse, type PackhorseOptions, type Person } from '#test/packhorse';
+import { type NewRepositoryOptions, Packhorse, type PackhorseOptions, type Person } from '#test/packhorse';
 import { temporaryDirectory } from '#test/temporary';
 import { join } from 'node:path';
 
@@ -39,7 +39,7 @@ export class Scene implements AsyncDisposable {
   }
 
   /** A new, empty repository of the owner. */
-  async empty(door: Door, options: { readonly private?: boolean } = {}): Promise<Served> {
+  async empty(door: Door, options: NewRepositoryOptions = {}): Promise<Served> {
     this.#repositories += 1;
     const name = `${this.owner.login}/repository-${this.#repositories}`;
     await this.packhorse.createRepository(name, options);
@@ -47,7 +47,7 @@ export class Scene implements AsyncDisposable {
   }
 
   /** A new repository with everything that `source` has. */
-  async filled(door: Door, source: string, options: { readonly private?: boolean } = {}): Promise<Served> {
+  async filled(door: Door, source: string, options: NewRepositoryOptions = {}): Promise<Served> {
     const served = await this.empty(door, options);
     await git(['push', '--quiet', '--mirror', served.url], as(served, { cwd: source }));
     return served;

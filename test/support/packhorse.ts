@@ -39,6 +39,12 @@ export interface Person {
   readonly key: SshKey;
 }
 
+export interface NewRepositoryOptions {
+  readonly private?: boolean;
+  /** Absent: the server's default, SHA-1. */
+  readonly objectFormat?: 'sha1' | 'sha256';
+}
+
 interface Addresses {
   readonly http: URL;
   readonly ssh: URL | undefined;
@@ -199,8 +205,9 @@ export class Packhorse implements AsyncDisposable {
     return this.cli(['token', 'create', login, '--scope', scope, ...more]);
   }
 
-  async createRepository(name: string, options: { readonly private?: boolean } = {}): Promise<void> {
-    await this.cli(['repo', 'create', name, ...(options.private === true ? ['--private'] : [])]);
+  async createRepository(name: string, options: NewRepositoryOptions = {}): Promise<void> {
+    const format = options.objectFormat === undefined ? [] : ['--object-format', options.objectFormat];
+    await this.cli(['repo', 'create', name, ...(options.private === true ? ['--private'] : []), ...format]);
   }
 
   /** Where the bytes of OWNER/NAME are. The server does not look at them to tell. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { hasCode, type ObjectFormat } from '#base';
+import { fuzzRuns } from '#test/fuzz';
 import type { CommitNode } from '#wire';
 import { testStorage } from '#test/disk-repository';
 import { generateRepository } from '#test/generate';
@@ -207,7 +208,7 @@ test('damage of any kind is an error with a name, or a commit that is not there,
       }
       survives(bytes);
     }),
-    { numRuns: 300 },
+    fuzzRuns(300),
   );
   for (let length = 0; length < 1200; length += 1) survives(Buffer.from(sound.subarray(0, length)));
 });

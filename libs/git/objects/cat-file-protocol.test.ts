@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { fuzzRuns } from '#test/fuzz';
 import { type CatFileAnswer, CatFileDecoder } from './cat-file-protocol.ts';
 
 const oid = 'e'.repeat(40);
@@ -42,6 +43,7 @@ test('answers are the same wherever the chunks fall', () => {
       }
       assert.deepEqual(answers, expected);
     }),
+    fuzzRuns(200),
   );
 });
 

@@ -36,6 +36,9 @@ export class PackIndexFile implements AsyncDisposable {
       if (head.readUInt32BE(0) !== signature || head.readUInt32BE(4) !== 2) {
         throw new PackhorseError('data_loss', 'A pack has an index of an unknown form.');
       }
+      if (!isSoundFanout(head.subarray(headerBytes), size, idBytes)) {
+        throw new PackhorseError('data_loss', 'The index of a pack is damaged.');
+      }
       const packChecksum = await readAt(handle, size - 2 * idBytes, idBytes);
       return new PackIndexFile(handle, idBytes, head.subarray(headerBytes), packChecksum);
     } catch (error) {
@@ -74,6 +77,17 @@ export class PackIndexFile implements AsyncDisposable {
     const at = headerBytes + fanoutBytes + start * this.#idBytes;
     return (this.#buckets[first] ??= readAt(this.#handle, at, bytes));
   }
+}
+
+/** Each entry counts the ids up to its byte, so none is below the one before it, and all ids are in the file. */
+export function isSoundFanout(fanout: Buffer, fileBytes: number, idBytes: number): boolean {
+  let before = 0;
+  for (let at = 0; at < fanoutBytes; at += 4) {
+    const count = fanout.readUInt32BE(at);
+    if (count < before || count * idBytes > fileBytes) return false;
+    before = count;
+  }
+  return true;
 }
 
 async function readAt(handle: FileHandle, position: number, sizeBytes: number): Promise<Buffer> {

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { type ObjectFormat, type Oid, PackhorseError } from '#base';
+import { isSoundFanout } from '../packs/pack-index-file.ts';
 import type { ObjectKind } from '../reader.ts';
 
 const hashBytes = { sha1: 20, sha256: 32 } as const;
@@ -43,7 +44,7 @@ export class IncomingPack implements AsyncDisposable {
       if (head.length < headerBytes + fanoutBytes) throw malformed();
       if (head.readUInt32BE(0) !== 0xff744f63 || head.readUInt32BE(4) !== 2) throw malformed();
       const fanout = head.subarray(headerBytes);
-      checkFanout(fanout, (await index.stat()).size, format);
+      if (!isSoundFanout(fanout, (await index.stat()).size, hashBytes[format])) throw malformed();
       return new IncomingPack(index, await open(`${base}.pack`), format, fanout);
     } catch (error) {
       await index.close();
@@ -126,16 +127,6 @@ function binarySearch(sorted: Buffer, id: Buffer, width: number): number | undef
     else high = middle;
   }
   return undefined;
-}
-
-/** Each entry counts the ids up to its byte, so none is below the one before it, and all ids are in the file. */
-function checkFanout(fanout: Buffer, fileBytes: number, format: ObjectFormat): void {
-  let before = 0;
-  for (let at = 0; at < fanoutBytes; at += 4) {
-    const count = fanout.readUInt32BE(at);
-    if (count < before || count * hashBytes[format] > fileBytes) throw malformed();
-    before = count;
-  }
 }
 
 async function readFully(file: FileHandle, position: number, lengthBytes: number): Promise<Buffer> {

@@ -6,6 +6,7 @@ import { before, describe, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import type { ObjectFormat } from '#base';
+import { fuzzRuns } from '#test/fuzz';
 import { git, tryGit } from '#test/git';
 import { randomHistory } from '#test/random-history';
 import { temporaryDirectory } from '#test/temporary';
@@ -190,6 +191,7 @@ test('a pack with any byte changed, or cut anywhere, is never taken for a good o
         assert.equal(scan(bytes.subarray(0, at), chunkBytes), 'more');
       },
     ),
+    fuzzRuns(200),
   );
 });
 
@@ -215,7 +217,7 @@ test('whatever bytes stand behind a good header and before a good checksum, scan
       const scanner = scan(packed(...entries), 13);
       if (typeof scanner !== 'string') await build(scanner, 'sha1');
     }),
-    { numRuns: 500 },
+    fuzzRuns(500),
   );
 });
 
@@ -247,5 +249,6 @@ test('deltas that are damaged, or made for another base, make nothing', () => {
       const made = applyDelta(base, delta);
       assert.ok(made === undefined || made.length === 20);
     }),
+    fuzzRuns(200),
   );
 });

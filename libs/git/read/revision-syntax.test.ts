@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { fuzzRuns } from '#test/fuzz';
 import { parseRevision } from './revision-syntax.ts';
 
 test('names, steps and paths are told apart', () => {
@@ -54,5 +55,6 @@ test('any text is answered, quickly', () => {
         assert.ok(parsed === undefined || parsed.name.length > 0);
       },
     ),
+    fuzzRuns(200),
   );
 });

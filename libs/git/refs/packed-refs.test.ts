@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { hasCode } from '#base';
+import { fuzzRuns } from '#test/fuzz';
 import type { Ref } from '#wire';
 import { commitFiles, git, newWorkTree } from '#test/git';
 import { parsePackedRefs, renderPackedRefs } from './packed-refs.ts';
@@ -27,7 +28,7 @@ test('what is rendered is read back the same', () => {
       const sorted = refs.toSorted((one, other) => compareRefNames(one.name, other.name));
       assert.deepEqual(parsePackedRefs(render(sorted), 'sha1'), { refs: sorted, peeling: 'all' });
     }),
-    { numRuns: 50 },
+    fuzzRuns(50),
   );
 });
 
