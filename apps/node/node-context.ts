@@ -61,6 +61,7 @@ export function createNodeContext(
     random,
     log,
     namespace: namespacePrefix(options.root === undefined ? undefined : options.namespace),
+    onLimit: (limit) => metrics.limitsReached.inc({ limit }),
     packCachePath: join(cacheDirectory(options, environment), 'packs'),
   });
   const limits = new SessionLimits(settings.node, metrics);

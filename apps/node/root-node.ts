@@ -83,6 +83,7 @@ async function createRootSsh(
     },
     hostKeys: await loadOrCreateHostKeys(join(resolve(options.dataDir), 'ssh')),
     settings: settings.ssh,
+    saysAsGit: true,
     log,
     metrics,
   });

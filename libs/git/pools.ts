@@ -39,6 +39,8 @@ export interface RepositoryPoolsOptions {
   readonly certificates?: PoolNode['certificates'];
   /** See `Storage`. */
   readonly namespace?: string;
+  /** Hears of a limit that answered instead of the server. */
+  readonly onLimit?: (limit: 'producers' | 'archivers' | 'indexers') => void;
   /** Absolute path of the directory for cached packs; without it none are cached. */
   readonly packCachePath?: string;
   /** What a test breaks. */
@@ -79,8 +81,8 @@ export class RepositoryPools {
   });
 
   constructor(options: RepositoryPoolsOptions) {
-    const { actors, runner, settings, clock, random, log, namespace = '', packCachePath } = options;
-    const given = { git: runner, clock, random, log, namespace };
+    const { actors, runner, settings, clock, random, log, namespace = '', packCachePath, onLimit } = options;
+    const given = { git: runner, clock, random, log, namespace, ...(onLimit && { onLimit }) };
     const parts = packCachePath === undefined ? given : { ...given, packCachePath };
     this.#options = options;
     this.#node = {

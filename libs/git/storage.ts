@@ -48,6 +48,8 @@ export interface Storage {
 interface StorageParts extends Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log' | 'namespace'> {
   /** Absolute path of the directory for cached packs. */
   readonly packCachePath: string;
+  /** Hears of a limit that answered instead of the server. */
+  readonly onLimit: (limit: 'producers' | 'archivers' | 'indexers') => void;
 }
 
 /** The storage of a node; the parts that tests break can be replaced. */
@@ -61,8 +63,12 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
     maxWaitingOfEach: settings.maxWaitingWork,
     maxWaitMs: settings.maxWorkWaitMs,
   };
-  const limit = (maxRunning: number, maxWaiting: number): ConcurrencyLimit =>
-    new ConcurrencyLimit(maxRunning, maxWaiting, shares, clock);
+  const limit = (
+    name: Parameters<StorageParts['onLimit']>[0],
+    maxRunning: number,
+    maxWaiting: number,
+  ): ConcurrencyLimit =>
+    new ConcurrencyLimit(maxRunning, maxWaiting, shares, clock, () => parts.onLimit?.(name));
   const storage: Storage = {
     git: parts.git ?? new GitRunner({ timeoutMs: settings.gitTimeoutMs }),
     disk,
@@ -72,9 +78,9 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
     settings,
     namespace: parts.namespace ?? '',
     startedAtMs: clock.nowMs(),
-    producers: limit(settings.maxPackProducers, settings.maxPackProducerQueue),
-    archivers: limit(settings.maxArchivers, settings.maxArchiverQueue),
-    indexers: limit(settings.maxIndexers, settings.maxIndexerQueue),
+    producers: limit('producers', settings.maxPackProducers, settings.maxPackProducerQueue),
+    archivers: limit('archivers', settings.maxArchivers, settings.maxArchiverQueue),
+    indexers: limit('indexers', settings.maxIndexers, settings.maxIndexerQueue),
     smallPacks: new MemoryBudget(settings.smallPackMemoryBytes),
     maintenance: new MaintenanceScheduler(settings, { clock, log }),
   };

@@ -2,7 +2,13 @@ import { cleanRepositoryPath, type GitService } from '#gateway';
 
 /** What the command of an `exec` request (RFC 4254, 6.5) asks for. Nothing else ever runs. */
 export type SshCommand =
-  | { readonly kind: 'git'; readonly service: GitService; readonly path: string }
+  | {
+      readonly kind: 'git';
+      readonly service: GitService;
+      readonly path: string;
+      /** The repository as the client wrote it, fit for a terminal. */
+      readonly named: string;
+    }
   | { readonly kind: 'refused'; readonly message: string };
 
 const refused = (message: string): SshCommand => ({ kind: 'refused', message });
@@ -28,7 +34,7 @@ export function parseCommand(command: string): SshCommand {
   const path = named.startsWith('-') ? undefined : cleanRepositoryPath(named.replace(/^\/?~\//, ''));
   return path === undefined
     ? refused('bad argument: this is not a valid repository address.')
-    : { kind: 'git', service, path };
+    : { kind: 'git', service, path, named: printable(named) };
 }
 
 const served = 'Only git clone, git fetch, git push and git archive are served here.';

@@ -5,7 +5,7 @@ import type { PublicKey } from '#accounts';
 import type { GitGateway } from '#gateway';
 import type { Metrics } from '#telemetry';
 import { parseCommand } from './command.ts';
-import { endChannel, GitCommand, ignoringLostConnection } from './git-command.ts';
+import { endChannel, GitCommand, ignoringLostConnection, refusal } from './git-command.ts';
 import { Login } from './login.ts';
 import type { KeyLookup } from './public-key.ts';
 import { Transport } from './transport.ts';
@@ -17,6 +17,8 @@ export interface ConnectionOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Failures are told in the words of git's own programs; otherwise in those of packhorse. */
+  readonly saysAsGit: boolean;
   /** For the library: host keys, algorithms, keep-alive. */
   readonly protocol: ServerConfig;
 }
@@ -147,7 +149,8 @@ export class SshConnection {
     });
     session.on('shell', (accept) => {
       const channel = this.#openChannel(accept());
-      if (channel !== undefined) endChannel(channel, refusalStatus, this.#greeting());
+      if (channel !== undefined)
+        endChannel(channel, refusalStatus, refusal(this.#greeting(), this.#options.saysAsGit));
     });
     session.on('exec', (accept, _reject, info) => {
       const channel = this.#openChannel(accept());
@@ -186,7 +189,7 @@ export class SshConnection {
     const parsed = parseCommand(commandLine);
     if (parsed.kind === 'refused') {
       this.#log.info('ssh command refused', { reason: parsed.message });
-      endChannel(channel, badCommandStatus, parsed.message);
+      endChannel(channel, badCommandStatus, refusal(parsed.message, this.#options.saysAsGit));
       return undefined;
     }
     const { git, settings, clock } = this.#options;
@@ -200,6 +203,7 @@ export class SshConnection {
       identity,
       remoteAddress,
       transport,
+      saysAsGit: this.#options.saysAsGit,
     });
     void this.#follow(command.run(gitProtocol), command, channel, transport);
     return command;

@@ -23,6 +23,8 @@ export interface CommandContext {
   readonly identity: Identity;
   readonly remoteAddress: string;
   readonly transport: Transport;
+  /** Failures are told in the words of git's own programs. */
+  readonly saysAsGit: boolean;
 }
 
 /** How git's own programs end when they fail. */
@@ -74,10 +76,17 @@ export class GitCommand {
     const wasAborted = this.#abort.signal.aborted;
     // Wakes a read that was left pending.
     this.abort(new PackhorseError('cancelled', 'The conversation is over.'));
-    endChannel(this.#channel, failure === undefined ? 0 : failureStatus, failure?.message);
+    endChannel(this.#channel, failure === undefined ? 0 : failureStatus, failure && this.#explain(failure));
     // A write that the client does not take would hold up the orderly end.
     if (wasAborted) closeChannel(this.#channel);
     this.#record(clock.nowMs() - startedMs, failure);
+  }
+
+  #explain({ code, message }: PackhorseError): string {
+    const { saysAsGit } = this.#context;
+    if (saysAsGit && code === 'not_found')
+      return refusal(`'${this.#command.named}' does not appear to be a git repository`, saysAsGit);
+    return refusal(message, saysAsGit);
   }
 
   async #converse(gitProtocol: string | undefined, stall: StallWatch): Promise<void> {
@@ -154,10 +163,15 @@ export class GitCommand {
   }
 }
 
+/** A line for standard error: what packhorse says, or what git's own programs would (usage.c). */
+export function refusal(message: string, saysAsGit: boolean): string {
+  return `${saysAsGit ? 'fatal' : 'packhorse'}: ${message}\n`;
+}
+
 /** Says why on standard error, if there is a reason, and ends the channel with an exit status (RFC 4254, 6.10). */
 export function endChannel(channel: ServerChannel, status: number, message?: string): void {
   ignoringLostConnection(() => {
-    if (message !== undefined) channel.stderr.write(`packhorse: ${message}\n`);
+    if (message !== undefined) channel.stderr.write(message);
     channel.exit(status);
     channel.end();
     // What the client still sends is of no use any more, but would fill the channel.

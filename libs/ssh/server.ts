@@ -25,6 +25,8 @@ export interface SshServerOptions {
   readonly settings: Settings['ssh'];
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Failures are told in the words of git's own programs; absent: in those of packhorse. */
+  readonly saysAsGit?: boolean;
   readonly clock?: Clock;
 }
 
@@ -90,6 +92,7 @@ class NodeSshServer implements SshServer {
     this.#connectionOptions = {
       ...options,
       clock: this.#clock,
+      saysAsGit: options.saysAsGit ?? false,
       protocol: {
         hostKeys: options.hostKeys.map(({ key }) => ({ key })),
         ident: 'Packhorse',

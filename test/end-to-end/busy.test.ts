@@ -52,4 +52,5 @@ test('a busy node tells a web client when to come again', async () => {
   assert.match(await response.text(), /^The server is busy/);
   const metrics = await (await fetch(`${scene.packhorse.httpUrl}/metrics`)).text();
   assert.match(metrics, /^packhorse_producers_running 0$/m);
+  assert.match(metrics, /^packhorse_limits_reached_total\{limit="producers"\} [1-9]/m);
 });

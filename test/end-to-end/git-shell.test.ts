@@ -58,12 +58,12 @@ test('a command is taken as git quotes it, and nothing else is', async () => {
     /refs\/heads\/main/,
   );
   for (const [text, message] of [
-    ['ls -l /', /^packhorse: unrecognized command 'ls -l \/'/m],
-    ['git-upload-pack', /^packhorse: bad argument/m],
-    ["git-upload-pack --strict '/x'", /^packhorse: bad argument/m],
-    ["git-upload-pack '--help'", /^packhorse: bad argument/m],
-    ["git-upload-pack '/x'; id", /^packhorse: unrecognized command/m],
-    ["git-upload-pack '/nothing'", /^packhorse: There is no repository here/m],
+    ['ls -l /', /^fatal: unrecognized command 'ls -l \/'/m],
+    ['git-upload-pack', /^fatal: bad argument/m],
+    ["git-upload-pack --strict '/x'", /^fatal: bad argument/m],
+    ["git-upload-pack '--help'", /^fatal: bad argument/m],
+    ["git-upload-pack '/x'; id", /^fatal: unrecognized command/m],
+    ["git-upload-pack '/nothing'", /^fatal: '\/nothing' does not appear to be a git repository$/m],
   ] as const) {
     const result = await command(text);
     assert.equal(result.code, 128, text);

@@ -81,14 +81,15 @@ test('one user has one share, from wherever it is', async () => {
 
 test('a line that does not move is left after a time', async () => {
   const clock = new ManualClock();
-  const limit = new ConcurrencyLimit(1, 10, shares, clock);
+  let refusals = 0;
+  const limit = new ConcurrencyLimit(1, 10, shares, clock, () => (refusals += 1));
   const running = await limit.acquire();
   const waiting = onBehalfOf(by('10.0.0.1'), () => limit.acquire());
   clock.advance(999);
   assert.equal(limit.waiting, 1);
   clock.advance(1);
   await assert.rejects(waiting, busy);
-  assert.equal(limit.waiting, 0);
+  assert.deepEqual([limit.waiting, refusals], [0, 1]);
   running[Symbol.dispose]();
   (await limit.acquire())[Symbol.dispose]();
   assert.equal(limit.running, 0);

@@ -33,15 +33,24 @@ export class ConcurrencyLimit {
   readonly #maxWaiting: number;
   readonly #shares: Shares | undefined;
   readonly #clock: Clock;
+  readonly #onRefusal: () => void;
   readonly #parties = new Map<string, Party>();
   #running = 0;
   readonly #waiting = new Set<Waiter>();
 
-  constructor(maxRunning: number, maxWaiting: number, shares?: Shares, clock: Clock = systemClock) {
+  /** `onRefusal` hears of everyone who gets no place, for the metrics. */
+  constructor(
+    maxRunning: number,
+    maxWaiting: number,
+    shares?: Shares,
+    clock: Clock = systemClock,
+    onRefusal: () => void = () => undefined,
+  ) {
     this.#maxRunning = maxRunning;
     this.#maxWaiting = maxWaiting;
     this.#shares = shares;
     this.#clock = clock;
+    this.#onRefusal = onRefusal;
   }
 
   get running(): number {
@@ -157,6 +166,7 @@ export class ConcurrencyLimit {
   }
 
   #busy(): PackhorseError {
+    this.#onRefusal();
     return new PackhorseError('unavailable', 'The server is busy, try again in a moment.', {
       metadata: { running: this.#running, waiting: this.#waiting.size },
     });
