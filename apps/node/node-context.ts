@@ -11,7 +11,7 @@ import {
   type Settings,
 } from '#base';
 import { SessionLimits, type SessionContext } from '#gateway';
-import { GitRunner, namespacePrefix, RepositoryPools } from '#git';
+import { GitRunner, namespacePrefix, operatorConfig, RepositoryPools } from '#git';
 import { createLog, type LoopDelayWatch, Metrics, watchLoopDelay } from '#telemetry';
 import type { NodeOptions } from './options.ts';
 import { loadOrCreatePushSeed } from './push-seed.ts';
@@ -61,6 +61,7 @@ export function createNodeContext(
     random,
     log,
     namespace: namespacePrefix(options.root === undefined ? undefined : options.namespace),
+    operatorConfig: options.root === undefined ? undefined : operatorConfig(environment),
     onLimit: (limit) => metrics.limitsReached.inc({ limit }),
     packCachePath: join(cacheDirectory(options, environment), 'packs'),
   });

@@ -113,6 +113,7 @@ export class DiskRepository {
       id: options.id,
       gitDir,
       objectFormat: format,
+      packObjectsHook: async () => (await config.values()).lastProtected('uploadpack.packObjectsHook'),
       commitNode: (oid) => this.#history.node(oid),
       shallows: () => this.#shallow.commits(),
       refs,

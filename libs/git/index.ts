@@ -1,6 +1,7 @@
 export * from './agent.ts';
 export * from './object-reader.ts';
 export * from './reader.ts';
+export { operatorConfig } from './operator-config.ts';
 export { DiskRepository, type DiskRepositoryOptions } from './disk-repository.ts';
 export { findGitDirectory } from './git-directory.ts';
 export {

@@ -19,6 +19,7 @@ import { ObjectCache } from './objects/object-cache.ts';
 import type { PackCacheCounts } from './pack-cache/pack-cache.ts';
 import { type PoolNode, PoolRepository, type RepositoryLocation } from './pool-repository.ts';
 import type { GitRunner } from './process/git-runner.ts';
+import type { OperatorConfig } from './operator-config.ts';
 import { ConcurrencyLimit } from './process/limit.ts';
 import { createStorage, type Storage } from './storage.ts';
 
@@ -39,6 +40,8 @@ export interface RepositoryPoolsOptions {
   readonly certificates?: PoolNode['certificates'];
   /** See `Storage`. */
   readonly namespace?: string;
+  /** See `Storage`. */
+  readonly operatorConfig?: OperatorConfig | undefined;
   /** Hears of a limit that answered instead of the server. */
   readonly onLimit?: (limit: 'producers' | 'archivers' | 'indexers') => void;
   /** Absolute path of the directory for cached packs; without it none are cached. */
@@ -81,8 +84,17 @@ export class RepositoryPools {
   });
 
   constructor(options: RepositoryPoolsOptions) {
-    const { actors, runner, settings, clock, random, log, namespace = '', packCachePath, onLimit } = options;
-    const given = { git: runner, clock, random, log, namespace, ...(onLimit && { onLimit }) };
+    const { actors, runner, settings, clock, random, log, namespace = '', packCachePath } = options;
+    const { onLimit, operatorConfig } = options;
+    const given = {
+      git: runner,
+      clock,
+      random,
+      log,
+      namespace,
+      ...(onLimit && { onLimit }),
+      ...(operatorConfig && { operatorConfig }),
+    };
     const parts = packCachePath === undefined ? given : { ...given, packCachePath };
     this.#options = options;
     this.#node = {

@@ -77,7 +77,14 @@ test('truth values and numbers are read as git reads them', () => {
 
 test('what the environment set is no part of the list', () => {
   const { entries, origins } = parseConfigList(
-    'file:/r/config\0core.bare\ntrue\0command line:\0core.bare\nfalse\0file:/r/config\0a.flag\0',
+    [
+      ['local', 'file:/r/config', 'core.bare\ntrue'],
+      ['command', 'command line:', 'core.bare\nfalse'],
+      ['local', 'file:/r/config', 'a.flag'],
+    ]
+      .flat()
+      .map((field) => `${field}\0`)
+      .join(''),
     '/r/HEAD',
   );
   assert.deepEqual(entries, [

@@ -8,6 +8,7 @@ import {
   systemClock,
   systemRandom,
 } from '#base';
+import type { OperatorConfig } from './operator-config.ts';
 import { PackCache } from './pack-cache/pack-cache.ts';
 import { PackComposer } from './packs/pack-composer.ts';
 import { GitRunner } from './process/git-runner.ts';
@@ -26,6 +27,8 @@ export interface Storage {
   readonly settings: Settings['git'];
   /** What the names of all refs that are served begin with on disk (gitnamespaces), in `shared` repositories. */
   readonly namespace: string;
+  /** The config that counts before that of each `shared` repository; absent: there is none. */
+  readonly operatorConfig?: OperatorConfig;
   /** When this server began: what is older belongs to one that is gone. */
   readonly startedAtMs: number;
   /** Running `git pack-objects` processes. */
@@ -48,6 +51,7 @@ export interface Storage {
 interface StorageParts extends Pick<Storage, 'git' | 'disk' | 'clock' | 'random' | 'log' | 'namespace'> {
   /** Absolute path of the directory for cached packs. */
   readonly packCachePath: string;
+  readonly operatorConfig: OperatorConfig;
   /** Hears of a limit that answered instead of the server. */
   readonly onLimit: (limit: 'producers' | 'archivers' | 'indexers') => void;
 }
@@ -77,6 +81,7 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
     log,
     settings,
     namespace: parts.namespace ?? '',
+    ...(parts.operatorConfig && { operatorConfig: parts.operatorConfig }),
     startedAtMs: clock.nowMs(),
     producers: limit('producers', settings.maxPackProducers, settings.maxPackProducerQueue),
     archivers: limit('archivers', settings.maxArchivers, settings.maxArchiverQueue),

@@ -23,7 +23,13 @@ export async function* uploadArchive(
   using _lease = await storage.archivers.acquire(signal);
   const config = withoutCommands(await repository.config.values());
   await using running = storage.git.start(
-    { gitDir, args: ['upload-archive', gitDir], config, signal },
+    {
+      gitDir,
+      args: ['upload-archive', gitDir],
+      config,
+      configFiles: storage.operatorConfig?.environment,
+      signal,
+    },
     { stdin: 'pipe', stdout: 'pipe' },
   );
   running.stdin.end(request);

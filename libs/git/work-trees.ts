@@ -78,6 +78,7 @@ export async function updateWorkTree(
       gitDir: tree.gitDir,
       cwd: tree.path,
       args,
+      configFiles: storage.operatorConfig?.environment,
       // Where the repository's hooks are not to be run, its filters are not either.
       config: hooks === undefined ? withoutFilters(repository.config) : {},
       okCodes: [0, 1, 128],

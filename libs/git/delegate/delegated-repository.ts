@@ -60,6 +60,7 @@ export class DelegatedRepository {
         // A command of the config that receive-pack would run; this one says that there is nothing.
         config: { 'core.alternateRefsCommand': 'true' },
         environment: this.#environment(conversation, pusher),
+        configFiles: this.#storage.operatorConfig?.environment,
         runHooks: this.#runHooks,
         signal,
       },

@@ -47,6 +47,7 @@ export async function autoGc(
   await storage.git.run({
     gitDir,
     args: ['gc', '--auto', '--quiet'],
+    configFiles: storage.operatorConfig?.environment,
     config: {
       'gc.auto': config.last('gc.auto') ?? String(defaultAuto),
       // It stays our child, so that it is limited, and ends with us.

@@ -7,10 +7,13 @@ import { gitFailure } from '../process/git-runner.ts';
 import { lines } from '../process/lines.ts';
 import type { Storage } from '../storage.ts';
 import { withPackfileUris } from './packfile-uris.ts';
+import { startPackObjects } from './pack-objects.ts';
 import { PartQueue } from './part-queue.ts';
 
 export interface PackSource {
   readonly gitDir: string;
+  /** What is run in place of `git pack-objects`, see `PackObjectsCommand`. */
+  readonly packObjectsHook: () => Promise<string | undefined>;
   readonly commitNode: ObjectReader['commitNode'];
   /** The repository's own shallow commits. */
   readonly shallows: () => Promise<ReadonlySet<Oid>>;
@@ -29,16 +32,14 @@ export async function* producePack(
   const input = await revisionInput(source, request);
   using _lease = await storage.producers.acquire(signal);
   const parts = new PartQueue();
-  await using running = storage.git.start(
-    {
-      gitDir: source.gitDir,
-      args: packArguments(request, input.isShallow),
-      signal,
-      // Without progress, too: what git complains of says why there is no pack.
-      onStderr: (bytes) => parts.pushProgress(bytes),
-    },
-    { stdin: 'pipe', stdout: 'pipe' },
-  );
+  await using running = await startPackObjects(storage, {
+    hook: await source.packObjectsHook(),
+    gitDir: source.gitDir,
+    args: packArguments(request, input.isShallow),
+    signal,
+    // Without progress, too: what git complains of says why there is no pack.
+    onStderr: (bytes) => parts.pushProgress(bytes),
+  });
   running.stdin.end(input.text);
   const output = parts.take(running.stdout);
   yield* request.uriProtocols === undefined ? output : withPackfileUris(output);
@@ -59,10 +60,12 @@ export async function* packObjects(
   signal: AbortSignal,
 ): AsyncGenerator<PackPart, void, undefined> {
   using _lease = await storage.producers.acquire(signal);
-  await using running = storage.git.start(
-    { gitDir, args: ['pack-objects', '--stdout', '--delta-base-offset', '-q'], signal },
-    { stdin: 'pipe', stdout: 'pipe' },
-  );
+  await using running = await startPackObjects(storage, {
+    hook: undefined,
+    gitDir,
+    args: ['pack-objects', '--stdout', '--delta-base-offset', '-q'],
+    signal,
+  });
   const feeding = running.feed(lines(input));
   for await (const bytes of running.stdout as AsyncIterable<Buffer>) yield { kind: 'data', bytes };
   await feeding;

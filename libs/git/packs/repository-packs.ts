@@ -57,6 +57,8 @@ export class RepositoryPacks {
       producePack(this.#storage, this.#source, request, until);
     // Where parts of the pack are named by address, the answer is more than a pack.
     if (packCache === undefined || request.uriProtocols !== undefined) return produce(signal);
+    // A hook may want to see every fetch, and to answer each in its own way.
+    if ((await this.#source.packObjectsHook()) !== undefined) return produce(signal);
     const { id, objectFormat } = this.#source;
     const facts = await this.#facts(request);
     const key = packKey(id, objectFormat, request, facts.values);

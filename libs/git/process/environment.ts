@@ -22,23 +22,32 @@ const forcedConfig: readonly (readonly [key: string, value: string])[] = [
   ['log.showSignature', 'false'],
 ];
 
+/** Neither the config of the system nor that of a user. */
+const noConfigFiles: Readonly<Record<string, string>> = {
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+};
+
 /**
  * The whole environment of a git process (git(1), "ENVIRONMENT VARIABLES"). Nothing is inherited
- * but PATH, so no `GIT_*` variable of the server, no user config and no locale reaches it.
+ * but PATH, so no `GIT_*` variable of the server and no locale reaches it, and user config only where
+ * `configFiles` says where it is.
  */
 export function gitEnvironment(
   gitDir: string,
   config: Readonly<Record<string, string>> = {},
   extra: Readonly<Record<string, string>> = {},
-  options: { readonly runHooks?: boolean } = {},
+  options: {
+    readonly runHooks?: boolean;
+    readonly configFiles?: Readonly<Record<string, string>> | undefined;
+  } = {},
 ): Record<string, string> {
   const environment: Record<string, string> = {
     PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
     LC_ALL: 'C',
     TZ: 'UTC',
     GIT_DIR: gitDir,
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_CONFIG_GLOBAL: '/dev/null',
+    ...(options.configFiles ?? noConfigFiles),
     GIT_ATTR_NOSYSTEM: '1',
     GIT_TERMINAL_PROMPT: '0',
     GIT_NO_REPLACE_OBJECTS: '1',

@@ -13,9 +13,11 @@ export interface GitCommand {
   /** Further configuration for this command, over the repository's own. */
   readonly config?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Variables with which git finds the config of the system and of the user; absent: it reads neither. */
+  readonly configFiles?: Readonly<Record<string, string>> | undefined;
   /** Lets git run the repository's hooks, which are code of whoever made it. */
   readonly runHooks?: boolean;
-  readonly onStderr?: (bytes: Buffer) => void;
+  readonly onStderr?: ((bytes: Buffer) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number;
   /** What a process may have that reads what a stranger sent; absent or 0 is no limit. */
