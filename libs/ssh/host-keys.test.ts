@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import ssh2 from 'ssh2';
 import { hasCode } from '#base';
 import { runChecked } from '#test/processes';
 import { temporaryDirectory } from '#test/temporary';
-import { loadOrCreateHostKeys } from './host-keys.ts';
+import { generateUsable, loadOrCreateHostKeys } from './host-keys.ts';
 
 test('host keys are made once, readable by their owner only, and understood by OpenSSH', async () => {
   const directory = join(temporaryDirectory('host-keys'), 'ssh');
@@ -47,4 +48,27 @@ test('a key that others may read, or that is none, is refused and not replaced',
   writeFileSync(path, 'not a key');
   await assert.rejects(loadOrCreateHostKeys(directory), refused);
   assert.equal(readFileSync(path, 'utf8'), 'not a key');
+});
+
+/** What the library makes of a key whose public half begins with a zero byte, which it leaves out. */
+const shortKey = `-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMgAAAAtz
+c2gtZWQyNTUxOQAAAB+LUt6JbWOhkoBW+pOU2IaueK2796/8DNnOMtczyHT4AAAA
+iF6FuOFehbjhAAAAC3NzaC1lZDI1NTE5AAAAH4tS3oltY6GSgFb6k5TYhq54rbv3
+r/wM2c4y1zPIdPgAAAA/IZ7FilXK+Ub1jzbzsdEWx61qgA9j32g3NbU23VobPl6L
+Ut6JbWOhkoBW+pOU2IaueK2796/8DNnOMtczyHT4AAAAAAECAwQFBgc=
+-----END OPENSSH PRIVATE KEY-----
+`;
+
+test('a generated key that is none is not kept', () => {
+  const usable = generateUsable(() => ssh2.utils.generateKeyPairSync('ed25519'));
+  const generated = [shortKey, shortKey, usable];
+  assert.equal(
+    generateUsable(() => ({ private: generated.shift() ?? '' })),
+    usable,
+  );
+  assert.throws(
+    () => generateUsable(() => ({ private: shortKey })),
+    (thrown) => hasCode(thrown, 'internal'),
+  );
 });

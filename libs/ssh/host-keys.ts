@@ -32,7 +32,7 @@ async function loadOrCreate(
   generate: () => { readonly private: string },
 ): Promise<HostKey> {
   const path = join(directory, file);
-  const text = (await readPrivate(path)) ?? (await create(directory, path, generate().private));
+  const text = (await readPrivate(path)) ?? (await create(directory, path, generateUsable(generate)));
   const key = ssh2.utils.parseKey(text);
   if (key instanceof Error || !key.isPrivateKey()) {
     throw new PackhorseError('failed_precondition', 'A host key file holds no usable private key.', {
@@ -41,6 +41,26 @@ async function loadOrCreate(
     });
   }
   return { key, fingerprint: fingerprintOf(key.getPublicSSH()) };
+}
+
+/** The library leaves out a leading zero byte of what it generates: one key in a hundred is no key. */
+const maxGenerations = 100;
+
+/** A generated private key that signs and verifies, as text. Throws `internal` when none comes out. */
+export function generateUsable(generate: () => { readonly private: string }): string {
+  for (let generation = 0; generation < maxGenerations; generation += 1) {
+    const text = generate().private;
+    if (isUsable(text)) return text;
+  }
+  throw new PackhorseError('internal', 'No host key could be generated.');
+}
+
+function isUsable(text: string): boolean {
+  const key = ssh2.utils.parseKey(text);
+  if (key instanceof Error || !key.isPrivateKey()) return false;
+  const probe = Buffer.from('packhorse');
+  const signature = key.sign(probe);
+  return Buffer.isBuffer(signature) && key.verify(probe, signature) === true;
 }
 
 /** undefined when there is no such file. */
