@@ -1,8 +1,7 @@
 import { toPackhorseError } from '#base';
-import { startAccountsNode } from './accounts-node.ts';
-import { createNodeContext } from './node-context.ts';
+import { createNodeContext, type NodeContext } from './node-context.ts';
 import type { NodeOptions } from './options.ts';
-import { startRootNode } from './root-node.ts';
+import type { RunningNode } from './running-node.ts';
 
 export { optionDefinitions, readOptions, type NodeOptions } from './options.ts';
 
@@ -18,10 +17,7 @@ export async function serve(
   const { log } = context;
   const stopped = stopSignal();
   try {
-    const node =
-      options.root === undefined
-        ? await startAccountsNode(context)
-        : await startRootNode(context, options.root);
+    const node = await start(context);
     const doors = Object.entries(node.urls).map(([door, url]) => `${door}=${url}`);
     process.stdout.write(`packhorse ready ${doors.join(' ')}\n`);
     const signal = await stopped;
@@ -37,6 +33,13 @@ export async function serve(
     process.stderr.write(`packhorse: ${error.message}\n`);
     return 1;
   }
+}
+
+/** Each kind of node is loaded only where it runs: a plain directory needs no database, API or web in memory. */
+async function start(context: NodeContext): Promise<RunningNode> {
+  const { root } = context.options;
+  if (root === undefined) return (await import('./accounts-node.ts')).startAccountsNode(context);
+  return (await import('./root-node.ts')).startRootNode(context, root);
 }
 
 function stopSignal(): Promise<NodeJS.Signals> {

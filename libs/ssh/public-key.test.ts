@@ -3,18 +3,19 @@ import { test } from 'node:test';
 import ssh2, { type ParsedKey, type PublicKeyAuthContext } from 'ssh2';
 import { anonymous } from '#accounts';
 import { judgeKey } from './public-key.ts';
+import { generateUsable } from './host-keys.ts';
 
 const message = Buffer.from('what the client signs');
 
-function parse(pair: { readonly private: string }): ParsedKey {
-  const key = ssh2.utils.parseKey(pair.private);
+function make(generate: () => { readonly private: string }): ParsedKey {
+  const key = ssh2.utils.parseKey(generateUsable(generate));
   assert.ok(!(key instanceof Error));
   return key;
 }
 
-const ed25519 = parse(ssh2.utils.generateKeyPairSync('ed25519'));
-const ecdsa = parse(ssh2.utils.generateKeyPairSync('ecdsa', { bits: 384 }));
-const rsa = parse(ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 }));
+const ed25519 = make(() => ssh2.utils.generateKeyPairSync('ed25519'));
+const ecdsa = make(() => ssh2.utils.generateKeyPairSync('ecdsa', { bits: 384 }));
+const rsa = make(() => ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 }));
 
 type Attempt = Pick<PublicKeyAuthContext, 'key' | 'signature' | 'blob' | 'hashAlgo'>;
 
@@ -49,7 +50,7 @@ for (const [name, key, hash] of [
 }
 
 test("somebody else's signature proves nothing", async () => {
-  const stranger = parse(ssh2.utils.generateKeyPairSync('ed25519'));
+  const stranger = make(() => ssh2.utils.generateKeyPairSync('ed25519'));
   const attempt = {
     key: { algo: ed25519.type, data: ed25519.getPublicSSH() },
     blob: message,
