@@ -60,7 +60,7 @@ function isUsable(text: string): boolean {
   if (key instanceof Error || !key.isPrivateKey()) return false;
   const probe = Buffer.from('packhorse');
   const signature = key.sign(probe);
-  return Buffer.isBuffer(signature) && key.verify(probe, signature) === true;
+  return Buffer.isBuffer(signature) && key.verify(probe, signature);
 }
 
 /** undefined when there is no such file. */
