@@ -287,13 +287,18 @@ export class DiskRepository {
     const namespace = this.#namespace;
     const target = { gitDir, objectFormat, config, mode, namespace, refs: () => this.refs() };
     const hooks = this.#options.runHooks === true ? hooksOf(this.#storage, target, by) : undefined;
+    const surroundings = pushSurroundings(this.#storage, target, hooks);
     return {
       objectFormat: this.objectFormat,
       receivePolicy: policy.receive,
       refs: () => this.#servedRefs(),
       shallows: () => this.#shallow.commits(),
       alternateTips: async () => [...(await this.#alternateTips()), ...(await this.#tipsOutsideNamespace())],
-      ...pushSurroundings(this.#storage, target, hooks),
+      ...surroundings,
+      afterPush: async (onOutput) => {
+        await this.#upkeep.afterReport((text) => void onOutput(text));
+        await surroundings.afterPush?.(onOutput);
+      },
       openQuarantine: async (signal) => {
         if (signal.aborted) throw new PackhorseError('cancelled', 'The operation was cancelled.');
         const busy = await this.#upkeep.beginPush();

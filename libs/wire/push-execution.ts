@@ -121,7 +121,7 @@ export class PushExecution {
       await hooks.run({ ...this.#call('post-receive', { environment }), input: chunks(input) });
       await hooks.run(this.#call('post-update', { args: done.map(({ name }) => name) }));
     }
-    await repository.afterPush?.();
+    await repository.afterPush?.((text) => this.#show(text));
   }
 
   #tell = (text: string): void => this.verdicts.tell(text);
@@ -187,15 +187,16 @@ export class PushExecution {
 
   /** A call of a hook; until refs are updated it ends with the client. */
   #call(name: HookName, call: Pick<HookCall, 'args' | 'environment' | 'signal'>): HookCall {
-    const { writer } = this.#push;
     return {
       name,
       ...call,
-      // A client that does not listen any more is found out when the report is written.
-      onOutput: async (text) => {
-        await writer.progress(text).catch(() => undefined);
-      },
+      onOutput: (text) => this.#show(text),
     };
+  }
+
+  /** A client that does not listen any more is found out when the report is written. */
+  async #show(text: Uint8Array): Promise<void> {
+    await this.#push.writer.progress(text).catch(() => undefined);
   }
 
   async #preReceive(quarantine: Quarantine): Promise<boolean> {

@@ -305,8 +305,8 @@ export interface ReceivePackRepository {
   storeCertificate(certificate: Buffer): Promise<Oid>;
   /** Checks a signed payload and its detached signature with the programs and keys that the server has. */
   verifySignature(payload: Buffer, signature: Buffer): Promise<SignatureCheck>;
-  /** Called when refs were updated and the client has its report. */
-  afterPush?(): Promise<void>;
+  /** Called when refs were updated and the client has its report; `onOutput` shows text to it. */
+  afterPush?(onOutput: HookCall['onOutput']): Promise<void>;
   /** Starts a push. Nothing is visible to anyone else before `commit`; disposing forgets everything. */
   openQuarantine(signal: AbortSignal): Promise<Quarantine>;
 }

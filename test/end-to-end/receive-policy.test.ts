@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { as, type Remote } from '#test/doors';
@@ -277,3 +277,29 @@ for (const door of rootDoors) {
     });
   });
 }
+
+test('who pushes waits for git gc where gc.autoDetach is false', async () => {
+  await using scene = await RootScene.start();
+  const path = await scene.create();
+  const remote = await scene.remote({ name: 'ssh' }, path);
+  const work = await newWorkTree();
+  for (const [key, value] of [
+    ['gc.autoPackLimit', '1'],
+    ['gc.autoDetach', 'false'],
+    ['gc.auto', '6700'],
+  ] as const)
+    await git(['config', key, value], { cwd: path });
+  const packs = (): number =>
+    readdirSync(join(path, 'objects/pack')).filter((name) => name.endsWith('.pack')).length;
+  await git(['push', '--quiet', remote.url, 'main'], as(remote, { cwd: work }));
+  assert.equal(packs(), 1);
+  await commitFiles(work, { more: 'more' });
+  await git(['push', '--quiet', remote.url, 'main'], as(remote, { cwd: work }));
+  assert.equal(packs(), 1);
+  // What gc has to say is shown.
+  await commitFiles(work, { most: 'most' });
+  await git(['config', 'gc.pruneExpire', 'garbage'], { cwd: path });
+  const { stderr } = await tryGit(['push', remote.url, 'main'], as(remote, { cwd: work }));
+  assert.match(stderr, /remote: .*gc\.pruneexpire/i);
+  assert.equal(packs(), 2);
+});

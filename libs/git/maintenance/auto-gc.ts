@@ -32,6 +32,11 @@ function gcInteger(config: ConfigValues, key: string, otherwise: number): number
   return /^-\d+$/.test(text) ? Number(text) : (config.integer(key) ?? otherwise);
 }
 
+/** Whether who pushes waits for it (git-config(1), gc.autoDetach). */
+export function isGcAwaited(config: ConfigValues): boolean {
+  return !config.bool('gc.autoDetach', true);
+}
+
 /**
  * Runs `git gc --auto` as git-receive-pack does after a push, in a repository that others use too:
  * git's own locks keep them apart, and the repository's config says how.
@@ -41,6 +46,7 @@ export async function autoGc(
   gitDir: string,
   config: ConfigValues,
   signal: AbortSignal,
+  onOutput?: (text: Buffer) => void,
 ): Promise<void> {
   // It would run a program, which is for whoever may run programs here.
   if (config.last('gc.recentObjectsHook') !== undefined) return;
@@ -55,6 +61,7 @@ export async function autoGc(
     },
     // 1: another one runs, or an earlier one left a note of what is wrong (gc.log).
     okCodes: [0, 1, 128],
+    onStderr: onOutput,
     signal,
     background: true,
   });

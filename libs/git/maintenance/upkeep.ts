@@ -1,10 +1,10 @@
 import { type ObjectFormat, PackhorseError } from '#base';
 import type { CommandResult, RefSnapshot } from '#wire';
 import type { CommitHistory } from '../commit-graph/history.ts';
-import type { RepositoryConfig } from '../repository-config.ts';
+import type { ConfigValues, RepositoryConfig } from '../repository-config.ts';
 import type { RepositoryMode } from '../repository-policy.ts';
 import type { Storage } from '../storage.ts';
-import { autoGc, needsGc } from './auto-gc.ts';
+import { autoGc, isGcAwaited, needsGc } from './auto-gc.ts';
 import { type MaintenanceFacts, maintenanceFacts } from './facts.ts';
 import { surveyObjects } from './object-survey.ts';
 import { PushGate } from './push-gate.ts';
@@ -91,12 +91,30 @@ export class RepositoryUpkeep {
     }
     try {
       const config = await this.#host.config.values();
-      if (config.bool('receive.autogc', true) && (await needsGc(this.#storage, this.gitDir, config))) {
-        maintenance.changed(this);
-      }
+      if (!isGcAwaited(config) && (await this.#asksForGc(config))) maintenance.changed(this);
       if (config.bool('receive.updateServerInfo', false)) {
         await git.run({ gitDir: this.gitDir, args: ['update-server-info'] });
       }
+    } catch (error) {
+      log.warn('The work after a push failed.', { error, gitDir: this.gitDir });
+    }
+  }
+
+  #asksForGc(config: ConfigValues): Promise<boolean> {
+    if (!config.bool('receive.autogc', true)) return Promise.resolve(false);
+    return needsGc(this.#storage, this.gitDir, config);
+  }
+
+  /** What a pusher who has the report waits for, where the repository's config says so; `onOutput` gets its words. */
+  async afterReport(onOutput: (text: Buffer) => void): Promise<void> {
+    const { maintenance, log } = this.#storage;
+    if (this.#host.mode === 'owned') return;
+    try {
+      const config = await this.#host.config.values();
+      if (!isGcAwaited(config) || !(await this.#asksForGc(config))) return;
+      await maintenance.now(this.gitDir, (signal) =>
+        autoGc(this.#storage, this.gitDir, config, signal, onOutput),
+      );
     } catch (error) {
       log.warn('The work after a push failed.', { error, gitDir: this.gitDir });
     }
