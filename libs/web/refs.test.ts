@@ -57,6 +57,15 @@ test('the address of every ref leads back to it, with any path after it', async 
   );
 });
 
+test('a path behind a branch called refs is not taken for another ref', async () => {
+  const exists = among('refs/heads/refs', 'refs/heads/a');
+  const address = (await refAddress('refs/heads/refs', exists)).split('/');
+  assert.deepEqual(await findRef([...address, 'heads', 'a'], exists), {
+    ref: 'refs/heads/refs',
+    segments: address.length,
+  });
+});
+
 test('people know branches and tags by their short names', () => {
   assert.equal(shortName('refs/heads/a/b'), 'a/b');
   assert.equal(shortName('refs/tags/v1'), 'v1');

@@ -56,6 +56,8 @@ export function shortName(ref: string): string {
 /** The shortest address that leads back to this ref: its short name, unless something else comes first. */
 export async function refAddress(ref: string, exists: Exists): Promise<string> {
   const short = shortName(ref);
+  // Behind a branch called `refs`, a path such as `heads/a` would read as another ref's full name.
+  if (short.split('/', 1)[0] === 'refs') return ref;
   const found = await findRef(short.split('/'), exists);
   return found?.ref === ref ? short : ref;
 }
