@@ -177,14 +177,17 @@ async function attempt(scenario: Scenario, fault?: Fault): Promise<Attempt> {
   }
 }
 
+function leftovers(volume: string): string[] {
+  return readdirSync(volume, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    /\.lock$|\/tmp_|objects\/incoming-|packed-refs\.new|^(?:busy|incoming|trash)\//.test(path),
+  );
+}
+
 /** Starts again on what is left, and returns the refs. Fails when anything temporary or broken remains. */
 async function restart(volume: string): Promise<ReadonlyMap<string, Oid>> {
   await using opened = await openVolume(volume);
   const repository = await repositoryOn(systemDisk, volume);
-  const leftovers = readdirSync(volume, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    /\.lock$|\/tmp_|packed-refs\.new|^(?:busy|incoming|trash)\//.test(path),
-  );
-  assert.deepEqual(leftovers, []);
+  assert.deepEqual(leftovers(volume), []);
   const bare = opened.repositoryPath(id);
   await fsck(bare);
   const ours = new Map((await repository.refs()).refs.map((ref) => [ref.name, ref.oid]));
@@ -233,13 +236,14 @@ async function stepsOf(scenario: Scenario): Promise<readonly (readonly [at: numb
 async function atEveryStep(
   scenario: Scenario,
   faultAt: (at: number) => Fault,
-  check: (attempt: Attempt, step: string) => Promise<void>,
+  check: (attempt: Attempt, what: string, step: string) => Promise<void>,
 ): Promise<void> {
   await forEachBounded(await stepsOf(scenario), 4, async ([at, step]) => {
     const attempted = await attempt(scenario, faultAt(at));
     await check(
       attempted,
       `fault at "${step}": ${JSON.stringify(attempted.results?.slice(0, 5))} ${String(attempted.error)}`,
+      step,
     );
     rmSync(attempted.volume, { recursive: true });
   });
@@ -283,24 +287,29 @@ const checks = {
     });
   },
   error: (scenario: Scenario): void => {
-    test(`${scenario.name} says truly what became of it when the disk fails at any step`, async () => {
-      await atEveryStep(
-        scenario,
-        (at) => ({ at, kind: 'error', code: at % 2 === 0 ? 'ENOSPC' : 'EIO' }),
-        async ({ volume, results, error }, what) => {
-          assert.ok(error === undefined || error instanceof PackhorseError, what);
-          const states = statesOf(scenario, await restart(volume));
-          const said =
-            results?.map((result) => (result.status === 'ok' ? 'new' : 'old')) ?? states.map(() => 'old');
-          assert.deepEqual(states, said, what);
-          if (scenario.atomic) assert.equal(new Set(states).size, 1, what);
-          if (states.includes('new')) return;
-          assert.ok(isAllOk(await push(systemDisk, volume, scenario)), `the next push after ${what}`);
-        },
-      );
-    });
+    for (const code of ['ENOSPC', 'EIO'] as const) failsWith(code, scenario);
   },
 };
+
+function failsWith(code: 'ENOSPC' | 'EIO', scenario: Scenario): void {
+  test(`${scenario.name} says truly what became of it when the disk answers ${code} at any step`, async () => {
+    await atEveryStep(
+      scenario,
+      (at) => ({ at, kind: 'error', code }),
+      async ({ volume, results, error }, what, step) => {
+        assert.ok(error === undefined || error instanceof PackhorseError, what);
+        if (!/^(?:unlink|rmdir|remove) /.test(step)) assert.deepEqual(leftovers(volume), [], what);
+        const states = statesOf(scenario, await restart(volume));
+        const said =
+          results?.map((result) => (result.status === 'ok' ? 'new' : 'old')) ?? states.map(() => 'old');
+        assert.deepEqual(states, said, what);
+        if (scenario.atomic) assert.equal(new Set(states).size, 1, what);
+        if (states.includes('new')) return;
+        assert.ok(isAllOk(await push(systemDisk, volume, scenario)), `the next push after ${what}`);
+      },
+    );
+  });
+}
 
 for (const scenario of scenarios) for (const fault of scenario.faults) checks[fault](scenario);
 

@@ -120,6 +120,16 @@ describe('a pack and its index', () => {
     }
   }
 
+  test('are damaged when the index ends among its ids, or leads to where no file can reach', async () => {
+    const idsAt = 8 + 256 * 4;
+    for (let length = idsAt; length < index.length; length += 7) await kinds(index.subarray(0, length), pack);
+    const far = Buffer.concat([index, Buffer.alloc(8, 0xff)]);
+    const offsets = idsAt + oids.length * 24;
+    for (let at = 0; at < oids.length; at += 1)
+      far.writeUInt32BE(0x80000000 + (index.length - offsets - oids.length * 4) / 8, offsets + at * 4);
+    await kinds(far, pack);
+  });
+
   test('are read to their end however the index is damaged', async () => {
     await kinds(index, pack);
     await fc.assert(

@@ -12,9 +12,12 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { type Disk, type DiskFile, systemDisk } from '#git';
 
-/** What happens at one step: the machine stops there, or the disk answers with an error this once or from then on. */
+/**
+ * What happens at one step: the machine stops there, this process is killed for good (of what it was
+ * to write, half is written), or the disk answers with an error this once.
+ */
 export type Fault =
-  | { readonly at: number; readonly kind: 'crash' }
+  | { readonly at: number; readonly kind: 'crash' | 'kill' }
   | { readonly at: number; readonly kind: 'error'; readonly code: 'ENOSPC' | 'EIO' };
 
 /** Thrown at the step at which the machine stops, and by everything that is tried afterwards. */
@@ -57,7 +60,8 @@ export class FaultyDisk implements Disk {
     const index = this.steps.length;
     this.steps.push(`${what} ${basename(dirname(path))}/${basename(path)}`);
     if (this.#fault?.at !== index) return;
-    if (this.#fault.kind === 'crash') {
+    if (this.#fault.kind === 'kill') process.kill(process.pid, 'SIGKILL');
+    if (this.#fault.kind !== 'error') {
       this.#crashed = true;
       throw new Crash(`${what} ${path}`);
     }
@@ -93,6 +97,8 @@ export class FaultyDisk implements Disk {
     this.#unsynced.set(inode, durableBytes);
     return {
       write: async (bytes) => {
+        const isKilled = this.#fault?.kind === 'kill' && this.#fault.at === this.steps.length;
+        if (isKilled) await file.write(bytes.subarray(0, bytes.length >> 1));
         this.#step('write', path);
         await file.write(bytes);
       },

@@ -8,7 +8,7 @@ import {
   systemClock,
   systemRandom,
 } from '#base';
-import { GitRunner, type RepositoryAgent, RepositoryPools } from '#git';
+import { GitRunner, type RepositoryAgent, RepositoryPools, type Storage } from '#git';
 
 export interface TestPools extends AsyncDisposable {
   readonly actors: ActorSystem;
@@ -19,7 +19,12 @@ export interface TestPools extends AsyncDisposable {
 /** The pools of a node that lives as long as a test. */
 export function testPools(
   settings: Partial<Settings['git']> = {},
-  parts: { readonly clock?: Clock; readonly log?: Log; readonly runner?: GitRunner } = {},
+  parts: {
+    readonly clock?: Clock;
+    readonly log?: Log;
+    readonly runner?: GitRunner;
+    readonly storage?: Storage;
+  } = {},
 ): TestPools {
   const { clock = systemClock, log = silentLog } = parts;
   const defaults = readSettings();
@@ -32,6 +37,7 @@ export function testPools(
     clock,
     random: systemRandom,
     log,
+    ...(parts.storage === undefined ? {} : { storage: parts.storage }),
   });
   return {
     actors,

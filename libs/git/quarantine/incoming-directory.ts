@@ -165,7 +165,12 @@ export async function noteLocks(
   paths: readonly string[],
 ): Promise<AsyncDisposable> {
   const incoming = await IncomingDirectory.createEmpty(disk, random, `${gitDir}/objects`);
-  await incoming.noteLocks(paths);
+  try {
+    await incoming.noteLocks(paths);
+  } catch (error) {
+    await incoming.remove().catch(() => undefined);
+    throw error;
+  }
   return { [Symbol.asyncDispose]: () => incoming.remove() };
 }
 

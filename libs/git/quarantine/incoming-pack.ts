@@ -78,13 +78,14 @@ export class IncomingPack implements AsyncDisposable {
   }
 
   async #offsetOf(id: Buffer): Promise<number | undefined> {
-    const bucket = id[0] ?? 0;
+    const bucket = id[0];
+    if (bucket === undefined || id.length < this.#hashBytes) throw malformed();
     const first = bucket === 0 ? 0 : this.#fanout.readUInt32BE((bucket - 1) * 4);
     let reading = this.#buckets.get(bucket);
     if (reading === undefined) {
       const start = headerBytes + fanoutBytes + first * this.#hashBytes;
       const lengthBytes = (this.#fanout.readUInt32BE(bucket * 4) - first) * this.#hashBytes;
-      this.#buckets.set(bucket, (reading = readAt(this.#index, start, lengthBytes)));
+      this.#buckets.set(bucket, (reading = readFully(this.#index, start, lengthBytes)));
     }
     const found = binarySearch(await reading, id, this.#hashBytes);
     return found === undefined ? undefined : await this.#offsetAt(first + found);
@@ -97,7 +98,9 @@ export class IncomingPack implements AsyncDisposable {
     const offset = (await readFully(this.#index, table + position * 4, 4)).readUInt32BE(0);
     if (offset < 0x80000000) return offset;
     const large = table + total * 4 + (offset - 0x80000000) * 8;
-    return Number((await readFully(this.#index, large, 8)).readBigUInt64BE(0));
+    const value = Number((await readFully(this.#index, large, 8)).readBigUInt64BE(0));
+    if (!Number.isSafeInteger(value)) throw malformed();
+    return value;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

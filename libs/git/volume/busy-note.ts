@@ -11,12 +11,14 @@ export async function noteBusy(disk: Disk, random: Random, gitDir: string): Prom
   const place = placeOf(gitDir);
   if (place === undefined) return { [Symbol.asyncDispose]: () => Promise.resolve() };
   const path = `${place.volume}/${volumeLayout.busy}/${place.id}.${randomId(random)}`;
+  const remove = async (): Promise<void> => await unlessMissing(disk.unlink(path));
   const file = await disk.create(path);
-  await file.close();
-  await disk.syncDirectory(`${place.volume}/${volumeLayout.busy}`);
-  return {
-    async [Symbol.asyncDispose]() {
-      await unlessMissing(disk.unlink(path));
-    },
-  };
+  try {
+    await file.close();
+    await disk.syncDirectory(`${place.volume}/${volumeLayout.busy}`);
+  } catch (error) {
+    await remove().catch(() => undefined);
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: remove };
 }
