@@ -89,7 +89,10 @@ function drainSocket(
         buffer: Buffer.allocUnsafe(bufferBytes),
         callback: (bytesRead, buffer) => {
           try {
-            onChunk(Buffer.from(buffer.buffer, buffer.byteOffset, bytesRead), (text) => socket.end(text));
+            onChunk(Buffer.from(buffer.buffer, buffer.byteOffset, bytesRead), (text) => {
+              // Several chunks may follow the end of the answer.
+              if (!socket.writableEnded) socket.end(text);
+            });
           } catch (error) {
             socket.destroy(error as Error);
           }
