@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { before, test } from 'node:test';
 import { openVolume } from '#git';
 import { commitFiles, fsck, git, newWorkTree, tryGit } from '#test/git';
 import { temporaryDirectory } from '#test/temporary';
+import { waitUntil } from '#test/wait';
 import '#test/temporary-in-memory';
 
 /** A real server is killed with -9 at every step of what it does on the disk for a push of real git. */
@@ -61,6 +62,10 @@ async function push(mode: Mode, bare: string, step: number): Promise<Pushed> {
     { cwd: work, env: { NODE_COMPILE_CACHE: compiled } },
   );
   const said = `${stderr}${stdout.toString()}`;
+  // The client is told by the end of a pipe, which comes before the end of the process.
+  const pid = /^process (\d+)$/m.exec(said)?.[1];
+  assert.ok(pid !== undefined, said);
+  await waitUntil('the server is gone', () => !existsSync(`/proc/${pid}`));
   return { isAcknowledged: code === 0, hasDied: !said.includes('The server lived.'), said };
 }
 

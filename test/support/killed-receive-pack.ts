@@ -10,8 +10,8 @@ import { testPools } from './pools.ts';
 /**
  * `node killed-receive-pack.ts MODE STEP PATH`: what `git push --receive-pack` starts, a server for one
  * push on its standard streams. It is killed with -9 at step STEP of what it does on the disk; with
- * STEP 0 it lives. At its end, if it
- * comes to that, it says on standard error which steps there were.
+ * STEP 0 it lives. It says on standard
+ * error which process it is and, if it comes to its end, which steps there were.
  */
 
 const [mode, step = '', path = ''] = process.argv.slice(2);
@@ -43,6 +43,7 @@ async function serve(): Promise<void> {
   await serveReceivePack(repository, conversation, plainOptions);
 }
 
+process.stderr.write(`process ${process.pid}\n`);
 if (mode === 'owned') {
   await using _volume = await openVolume(resolve(gitDir, '../../../..'), { disk });
   await serve();

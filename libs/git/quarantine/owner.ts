@@ -23,10 +23,14 @@ function pidNamespace(): string {
   }
 }
 
-/** When a process started, in clock ticks since the machine did (proc_pid_stat(5), field 22); undefined when it is gone. */
+/** Dead, and only waiting for their parent to ask what became of them. */
+const deadStates: ReadonlySet<string | undefined> = new Set(['Z', 'X']);
+
+/** When a process started, in clock ticks since the machine did (proc_pid_stat(5), fields 3 and 22); undefined when it is gone. */
 function startTime(pid: string): string | undefined {
   const stat = read(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return deadStates.has(fields[0]) ? undefined : fields[19];
 }
 
 let own: OwnerTag | undefined;
