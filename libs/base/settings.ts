@@ -153,6 +153,11 @@ export const settingDefinitions = {
       1 * MiB,
       'A largest pack from this size on is sent as it is, then what is new.',
     ),
+    composeMaxObjects: setting(
+      2_000,
+      'Objects beyond a base pack that are collected and packed without starting git; past it git does that.',
+    ),
+    composeMaxBytes: setting(16 * MiB, 'What is read of objects for that, inflated; past it git does that.'),
     packCacheBytes: setting(
       4 * GiB,
       'Disk for packs that were sent; past it the longest unused go. 0: none.',

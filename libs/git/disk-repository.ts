@@ -115,6 +115,7 @@ export class DiskRepository {
       objectFormat: format,
       packObjectsHook: async () => (await config.values()).lastProtected('uploadpack.packObjectsHook'),
       commitNode: (oid) => this.#history.node(oid),
+      read: (oid) => objects.read(oid),
       shallows: () => this.#shallow.commits(),
       refs,
       reachable: (oids, tips) => this.#history.isReachable(oids, tips),

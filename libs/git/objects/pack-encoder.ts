@@ -9,9 +9,12 @@ const compress = promisify(deflate);
 
 const typeNumbers: Readonly<Record<ObjectKind, number>> = { commit: 1, tree: 2, blob: 3, tag: 4 };
 
+/** What a whole object needs in a pack, which does not say its id. */
+export type PackedObject = Pick<NewObject, 'kind' | 'bytes'>;
+
 /** A pack (gitformat-pack(5)) of whole objects, one chunk for each as it is compressed. */
 export async function* encodePack(
-  objects: readonly NewObject[],
+  objects: readonly PackedObject[],
   format: ObjectFormat,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const hash = createHash(format);
@@ -21,12 +24,17 @@ export async function* encodePack(
   header.writeUInt32BE(objects.length, 8);
   hash.update(header);
   yield header;
-  for (const { kind, bytes } of objects) {
-    const entry = Buffer.concat([entryHeader(kind, bytes.length), await compress(bytes)]);
+  for (const object of objects) {
+    const entry = await encodeEntry(object);
     hash.update(entry);
     yield entry;
   }
   yield hash.digest();
+}
+
+/** One whole object, as it stands in a pack. */
+export async function encodeEntry({ kind, bytes }: PackedObject): Promise<Buffer> {
+  return Buffer.concat([entryHeader(kind, bytes.length), await compress(bytes)]);
 }
 
 /** Type and size of a whole object: four bits of size in the first byte, seven in each further one, lowest first. */

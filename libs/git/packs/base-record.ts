@@ -1,7 +1,9 @@
 import type { ObjectFormat, Oid } from '#base';
 import { lines } from '../process/lines.ts';
 import type { Storage } from '../storage.ts';
+import type { RawObject } from '../objects/raw.ts';
 import type { BasePack } from './base-pack.ts';
+import { type BeyondSource, BeyondWalk } from './beyond-walk.ts';
 import { listObjects } from './object-list.ts';
 import { PackIndexFile } from './pack-index-file.ts';
 
@@ -50,23 +52,51 @@ export async function examineBase(
   return found === count ? { pack, count, tips: new Set(wants), rest } : undefined;
 }
 
+/** What is beyond a base: the objects themselves where they are few, or their names. */
+export type ObjectsBeyond =
+  | { readonly objects: readonly RawObject[] }
+  | { readonly listed: readonly string[]; readonly edges: readonly string[] };
+
 /**
- * What is reachable from `wants` but not in the pack of `record`, all of whose tips `wants` must
- * reach: the objects once each, as `git pack-objects` reads them, and commits whose trees are good to
- * make deltas against, marked with `-`.
+ * What is reachable from `wants` but not in the pack of `record`, all of whose tips `wants` must reach,
+ * each object once. What is more than `limits` is listed by git.
  */
 export async function objectsBeyond(
   storage: Storage,
-  gitDir: string,
-  format: ObjectFormat,
+  source: Pick<BeyondSource, 'objectFormat' | 'read'> & { readonly gitDir: string },
   record: BaseRecord,
   wants: readonly Oid[],
-): Promise<{ readonly objects: readonly string[]; readonly edges: readonly string[] }> {
+): Promise<ObjectsBeyond> {
+  const further = wants.filter((oid) => !record.tips.has(oid));
+  if (further.length === 0 && record.rest.length === 0) return { objects: [] };
+  await using index = await PackIndexFile.open(record.pack.indexPath, source.objectFormat);
+  const rest = new Set(record.rest.map(oidOf));
+  const { composeMaxObjects: maxObjects, composeMaxBytes: maxBytes } = storage.settings;
+  const outside = async (oids: readonly Oid[]): Promise<readonly Oid[]> => {
+    const isInPack = await index.has(oids);
+    return oids.filter((oid, at) => isInPack[at] !== true && !rest.has(oid));
+  };
+  const walk = new BeyondWalk({ ...source, outside }, { maxObjects, maxBytes });
+  const objects = await walk.collect(further, [...rest]);
+  return objects === undefined
+    ? await listBeyond(storage, source.gitDir, record, index, further)
+    : { objects };
+}
+
+/**
+ * The same, as `git pack-objects` reads it, and commits whose trees are good to make deltas against,
+ * marked with `-`.
+ */
+async function listBeyond(
+  storage: Storage,
+  gitDir: string,
+  record: BaseRecord,
+  index: PackIndexFile,
+  further: readonly Oid[],
+): Promise<ObjectsBeyond> {
   const beyond = new Map(record.rest.map((line) => [oidOf(line), line]));
   const edges: string[] = [];
-  const further = wants.filter((oid) => !record.tips.has(oid));
   if (further.length > 0) {
-    await using index = await PackIndexFile.open(record.pack.indexPath, format);
     const revisions = [...further, ...[...record.tips].map((oid) => `^${oid}`)];
     for await (const batch of listObjects(storage, gitDir, ['--objects-edge'], revisions)) {
       const listed = batch.filter((line) => !line.startsWith('-'));
@@ -76,7 +106,7 @@ export async function objectsBeyond(
     }
   }
   // Git leaves out what it may make deltas against, which then must not be among the objects.
-  return { objects: [...beyond.values()], edges: record.rest.length === 0 ? edges : [] };
+  return { listed: [...beyond.values()], edges: record.rest.length === 0 ? edges : [] };
 }
 
 function oidOf(line: string): Oid {

@@ -5,7 +5,23 @@ import type { PackPart } from '#wire';
 import type { StoredPack } from '../pack-cache/pack-cache.ts';
 import { readRange } from '../pack-cache/read-file.ts';
 import { type BasePack, packHeader, packHeaderBytes, trailerBytes } from './base-pack.ts';
-import { hashSegments } from './hash-segments.ts';
+import type { FileSegment, HashJob } from './hash-threads.ts';
+
+/** The objects behind a base: entries of a pack without its header and checksum, or such a pack in a file. */
+export type Beyond = Buffer | StoredPack;
+
+/** Computes the checksum of a pack; see `HashThreads`. */
+export type PackHash = (job: HashJob, signal: AbortSignal) => Promise<Buffer>;
+
+export interface ComposedPackParts {
+  readonly pack: BasePack;
+  readonly format: ObjectFormat;
+  /** Objects in all. */
+  readonly count: number;
+  /** Absent: the base is sent as it is. */
+  readonly beyond: Beyond | undefined;
+  readonly hash: PackHash;
+}
 
 /**
  * One valid pack out of two: the bytes of a base pack as they are, then the objects beyond it, under
@@ -17,17 +33,25 @@ export class ComposedPack {
   readonly #base: BasePack;
   readonly #format: ObjectFormat;
   readonly #count: number;
-  readonly #beyond: StoredPack | undefined;
+  readonly #beyond: Beyond | undefined;
+  readonly #hash: PackHash;
+  readonly #unwanted = new AbortController();
   #trailer: Promise<Buffer> | undefined;
-  #users = 0;
+  #readers = 0;
   #isRetired = false;
 
-  /** `beyond` becomes this pack's own: it is closed when this is retired and nobody reads it. */
-  constructor(base: BasePack, format: ObjectFormat, count: number, beyond: StoredPack | undefined) {
-    this.#base = base;
+  /** `beyond` becomes this pack's own: a file is closed when this is retired and nobody reads it. */
+  constructor({ pack, format, count, beyond, hash }: ComposedPackParts) {
+    this.#base = pack;
     this.#format = format;
     this.#count = count;
     this.#beyond = beyond;
+    this.#hash = hash;
+  }
+
+  /** Computes the checksum ahead of a request. */
+  prepare(): void {
+    if (this.#beyond !== undefined) void this.#startTrailer(this.#beyond);
   }
 
   /** The base pack, open; undefined when it is gone or another file by now. */
@@ -47,7 +71,7 @@ export class ComposedPack {
 
   /** Everything, from what `open` gave, which is closed at the end. */
   async *read(base: FileHandle, progress: boolean): AsyncGenerator<PackPart, void, undefined> {
-    this.#users += 1;
+    this.#readers += 1;
     try {
       if (progress) {
         const text = `Total ${this.#count} (from a stored pack)\n`;
@@ -59,49 +83,56 @@ export class ComposedPack {
         yield* readRange(base, 0, sizeBytes);
         return;
       }
-      const trailer = (this.#trailer ??= this.#computeTrailer(beyond));
-      // Whoever leaves early must not cause an unhandled rejection.
-      trailer.catch(() => (this.#trailer = undefined));
+      const trailer = this.#startTrailer(beyond);
       yield { kind: 'data', bytes: packHeader(this.#count) };
       yield* readRange(base, packHeaderBytes, sizeBytes - trailerBytes(this.#format));
-      yield* readRange(beyond.handle, packHeaderBytes, beyond.sizeBytes - trailerBytes(this.#format));
+      if (Buffer.isBuffer(beyond)) yield { kind: 'data', bytes: beyond };
+      else yield* readRange(beyond.handle, packHeaderBytes, beyond.sizeBytes - trailerBytes(this.#format));
       yield { kind: 'data', bytes: await trailer };
     } finally {
+      this.#readers -= 1;
       await base.close();
-      await this.#leave();
+      await this.#settle();
     }
   }
 
   /** Gives its files back as soon as nobody reads them. */
   async retire(): Promise<void> {
     this.#isRetired = true;
-    this.#users += 1;
-    await this.#leave();
+    await this.#settle();
   }
 
-  async #leave(): Promise<void> {
-    this.#users -= 1;
-    if (this.#users > 0 || !this.#isRetired) return;
-    await this.#beyond?.handle.close().catch(() => undefined);
+  async #settle(): Promise<void> {
+    if (this.#readers > 0 || !this.#isRetired) return;
+    this.#unwanted.abort();
+    await this.#trailer?.catch(() => undefined);
+    if (!Buffer.isBuffer(this.#beyond)) await this.#beyond?.handle.close().catch(() => undefined);
   }
 
-  async #computeTrailer(beyond: StoredPack): Promise<Buffer> {
-    this.#users += 1;
+  #startTrailer(beyond: Beyond): Promise<Buffer> {
+    const trailer = (this.#trailer ??= this.#computeTrailer(beyond));
+    // Whoever leaves early must not cause an unhandled rejection.
+    trailer.catch(() => (this.#trailer = undefined));
+    return trailer;
+  }
+
+  async #computeTrailer(beyond: Beyond): Promise<Buffer> {
     const base = await this.open();
     try {
       if (base === undefined) throw new Error('The base pack is gone.');
       const ends = trailerBytes(this.#format);
-      return await hashSegments({
-        algorithm: this.#format,
-        prefix: packHeader(this.#count),
-        segments: [
-          { fd: base.fd, start: packHeaderBytes, end: this.#base.stamp.sizeBytes - ends },
-          { fd: beyond.handle.fd, start: packHeaderBytes, end: beyond.sizeBytes - ends },
-        ],
-      });
+      const inBase = { fd: base.fd, start: packHeaderBytes, end: this.#base.stamp.sizeBytes - ends };
+      const parts = Buffer.isBuffer(beyond)
+        ? { segments: [inBase], suffix: beyond }
+        : { segments: [inBase, segmentOf(beyond, ends)], suffix: Buffer.alloc(0) };
+      const prefix = packHeader(this.#count);
+      return await this.#hash({ algorithm: this.#format, prefix, ...parts }, this.#unwanted.signal);
     } finally {
       await base?.close();
-      await this.#leave();
     }
   }
+}
+
+function segmentOf({ handle, sizeBytes }: StoredPack, trailer: number): FileSegment {
+  return { fd: handle.fd, start: packHeaderBytes, end: sizeBytes - trailer };
 }

@@ -9,7 +9,6 @@ import type { PackRequest } from '#wire';
 import { newBareRepository, openDiskRepository, testStorage } from '#test/disk-repository';
 import { git, tryGit } from '#test/git';
 import { temporaryDirectory } from '#test/temporary';
-import { waitUntil } from '#test/wait';
 
 const never = new AbortController().signal;
 
@@ -21,10 +20,13 @@ interface Scene {
 }
 
 /** A bare repository of some commits, each with a file of its own, and the server's view of it. */
-async function scene(format: ObjectFormat = 'sha1'): Promise<Scene> {
+async function scene(
+  format: ObjectFormat = 'sha1',
+  settings: Parameters<typeof testStorage>[1] = {},
+): Promise<Scene> {
   const bare = await newBareRepository(format);
   const packCachePath = join(temporaryDirectory('cache'), 'packs');
-  const storage = testStorage({ packCachePath }, { basePackMinBytes: 0 });
+  const storage = testStorage({ packCachePath }, { basePackMinBytes: 0, ...settings });
   after(() => storage.composer?.close());
   const repository = await openDiskRepository(bare, 'shared', storage);
   const made = { bare, format, storage, repository };
@@ -119,9 +121,14 @@ function packs({ bare }: Scene): string[] {
 
 const composed = ({ storage }: Scene): number => storage.composer?.served ?? 0;
 
-for (const format of ['sha1', 'sha256'] as const) {
-  test(`a packed ${format} repository is sent as it is, and after a push with what is new behind it`, async () => {
-    const made = await scene(format);
+for (const [format, by, settings] of [
+  ['sha1', 'this process', {}],
+  ['sha256', 'this process', {}],
+  ['sha1', 'git', { composeMaxObjects: 0 }],
+  ['sha256', 'git', { composeMaxBytes: 100 }],
+] as const) {
+  test(`a packed ${format} repository is sent as it is, and after a push with what is new, packed by ${by}, behind it`, async () => {
+    const made = await scene(format, settings);
     const old = await git(['rev-parse', 'main:file0'], { cwd: made.bare });
     await commit(made, 'main', { file0: randomBytes(10) });
     await git(['repack', '-adbq'], { cwd: made.bare });
@@ -141,9 +148,19 @@ for (const format of ['sha1', 'sha256'] as const) {
     const again = await fetched(made, { wants: (await tips(made)).toReversed() });
     assert.ok(again.equals(pack));
     assert.equal(composed(made), 3);
+    assert.equal(made.storage.composer?.made, 2);
+    assert.equal(made.storage.packCache?.counts.entries, by === 'git' ? 1 : 0);
     assert.equal(made.storage.packCache?.counts.misses, 0);
   });
 }
+
+test('much that is new is kept in a file', async () => {
+  const made = await scene();
+  await git(['repack', '-adbq'], { cwd: made.bare });
+  await commit(made, 'main', { large: randomBytes(300_000) });
+  for (const _ of [1, 2]) assert.deepEqual(await objectsIn(made, await fetched(made)), await reachable(made));
+  assert.deepEqual([made.storage.composer?.made, made.storage.packCache?.counts.entries], [1, 1]);
+});
 
 test('the largest of several packs is the base, also without bitmaps', async () => {
   const made = await scene();
@@ -229,5 +246,5 @@ test('eight clones after a push are composed once', async () => {
   const all = await Promise.all(Array.from({ length: 8 }, () => fetched(made, { wants })));
   for (const pack of all) assert.ok(pack.equals(all[0] ?? Buffer.alloc(0)));
   assert.deepEqual(await objectsIn(made, all[0] ?? Buffer.alloc(0)), await reachable(made));
-  await waitUntil('one pack of what is new', () => made.storage.packCache?.counts.entries === 1);
+  assert.equal(made.storage.composer?.made, 2);
 });

@@ -1,12 +1,15 @@
 import { type ObjectFormat, type Oid, PackhorseError } from '#base';
 import type { PackPart, PackRequest, RefSnapshot } from '#wire';
-import type { PackCache, StoredPack } from '../pack-cache/pack-cache.ts';
+import { encodeEntry, encodePack, type PackedObject } from '../objects/pack-encoder.ts';
+import type { RawObject } from '../objects/raw.ts';
+import type { CachedRequest, PackCache, StoredPack } from '../pack-cache/pack-cache.ts';
 import { type PackKey, packKey } from '../pack-cache/pack-key.ts';
 import { ConcurrencyLimit } from '../process/limit.ts';
 import type { Storage } from '../storage.ts';
 import { type BasePack, isSamePack, largestPack, packHeaderBytes } from './base-pack.ts';
-import { type BaseRecord, examineBase, objectsBeyond } from './base-record.ts';
-import { ComposedPack } from './composed-pack.ts';
+import { type BaseRecord, type ObjectsBeyond, examineBase, objectsBeyond } from './base-record.ts';
+import { ComposedPack, type ComposedPackParts, type PackHash } from './composed-pack.ts';
+import { HashThreads } from './hash-threads.ts';
 import { packObjects } from './pack-producer.ts';
 
 /** What composing needs of a repository. */
@@ -15,6 +18,8 @@ export interface ComposerSource {
   readonly id: string;
   readonly gitDir: string;
   readonly objectFormat: ObjectFormat;
+  /** The object as it is; undefined when it does not exist. */
+  readonly read: (oid: Oid) => Promise<RawObject | undefined>;
   /** True when `oid` is a commit itself, and no tag of one. */
   readonly isCommit: (oid: Oid) => Promise<boolean>;
   /** True when all of `oids`, which are commits, are ancestors of some of `tips`. */
@@ -23,6 +28,8 @@ export interface ComposerSource {
 
 /** Composed packs that are remembered; past it the least recently used is composed again when it is asked for. */
 const maxComposed = 64;
+/** More than this of what is beyond a base is kept in a file. */
+const maxInMemoryBytes = 256 * 1024;
 /** Repositories whose base pack is known. */
 const maxRecords = 4096;
 /** Without bitmaps a larger pack is looked at in the background, while the fetch goes another way. */
@@ -45,13 +52,17 @@ export class PackComposer {
   readonly #records = new Map<string, BaseRecord>();
   readonly #refusals = new Map<string, Refusal>();
   readonly #examined = new Map<string, Promise<void>>();
+  readonly #threads: HashThreads;
   readonly #background = new ConcurrencyLimit(1, 1024);
   /** Fetches that were answered with a composed pack. */
   served = 0;
+  /** Packs that were composed for them. */
+  made = 0;
 
   constructor(storage: Storage, cache: PackCache) {
     this.#storage = storage;
     this.#cache = cache;
+    this.#threads = new HashThreads(storage.clock);
   }
 
   /** The pack for a request of everything reachable from its wants; undefined when there is no base for it. */
@@ -85,6 +96,7 @@ export class PackComposer {
   async close(): Promise<void> {
     await Promise.all(this.#examined.values());
     for (const key of this.#composed.keys()) this.#drop(key);
+    await this.#threads.close();
   }
 
   async #find(source: ComposerSource, request: PackRequest, key: PackKey): Promise<ComposedPack | undefined> {
@@ -113,40 +125,61 @@ export class PackComposer {
   }
 
   async #compose(source: ComposerSource, request: PackRequest): Promise<ComposedPack | undefined> {
-    const storage = this.#storage;
-    const { gitDir, objectFormat: format } = source;
+    const { objectFormat: format } = source;
     const { wants } = request;
     const record = await this.baseFor(source, wants);
     if (record === undefined) return undefined;
+    // A push comes sooner or later, and then a checksum is needed.
+    this.#threads.warm();
     const { pack } = record;
-    const { objects, edges } = await objectsBeyond(storage, gitDir, format, record, wants);
-    if (objects.length === 0) return new ComposedPack(pack, format, record.count, undefined);
-    if (objects.length > record.count) return undefined;
-    const beyond = await this.#holdBeyond(source, request, pack, [...edges, ...objects]);
-    if (beyond === undefined) return undefined;
-    if ((await countOf(beyond)) === objects.length) {
-      return new ComposedPack(pack, format, record.count + objects.length, beyond);
-    }
-    await beyond.handle.close();
-    throw new PackhorseError('internal', 'A pack has not the objects that it was made for.');
+    const found = await objectsBeyond(this.#storage, source, record, wants);
+    const added = 'objects' in found ? found.objects.length : found.listed.length;
+    if (added > record.count) return undefined;
+    const beyond = added === 0 ? undefined : await this.#pack(source, request, pack, found);
+    if (added > 0 && beyond === undefined) return undefined;
+    const hash: PackHash = (job, signal) => this.#threads.hash(job, signal);
+    this.made += 1;
+    return new ComposedPack({ pack, format, count: record.count + added, beyond, hash });
   }
 
-  /** What is beyond the base is a pack of the cache like any other. */
-  #holdBeyond(
-    { id, gitDir, objectFormat }: ComposerSource,
+  /** What is beyond the base; little of it stays in memory, more is a pack of the cache like any other. */
+  async #pack(
+    source: ComposerSource,
     request: PackRequest,
     pack: BasePack,
-    input: readonly string[],
+    found: ObjectsBeyond,
+  ): Promise<ComposedPackParts['beyond']> {
+    if ('listed' in found) {
+      const input = [...found.edges, ...found.listed];
+      const produce: CachedRequest['produce'] = (signal) =>
+        packObjects(this.#storage, source.gitDir, input, signal);
+      return await this.#store(source, request, pack, found.listed.length, produce);
+    }
+    const { objects } = found;
+    const entries = await encodeWithin(objects, maxInMemoryBytes);
+    return (
+      entries ??
+      (await this.#store(source, request, pack, objects.length, async function* () {
+        for await (const bytes of encodePack(objects, source.objectFormat)) yield { kind: 'data', bytes };
+      }))
+    );
+  }
+
+  async #store(
+    { id, objectFormat }: ComposerSource,
+    request: PackRequest,
+    pack: BasePack,
+    count: number,
+    produce: CachedRequest['produce'],
   ): Promise<StoredPack | undefined> {
     const { wants, haves, clientShallows, newShallows, unshallows } = request;
     const decisive = { wants, haves, clientShallows, newShallows, unshallows };
     const flags = { thinPack: true, ofsDelta: true, includeTag: false, progress: false };
-    return this.#cache.hold({
-      key: packKey(id, objectFormat, { ...decisive, ...flags }, ['beyond', pack.path]),
-      admission: 'first',
-      progress: false,
-      produce: (signal) => packObjects(this.#storage, gitDir, input, signal),
-    });
+    const key = packKey(id, objectFormat, { ...decisive, ...flags }, ['beyond', pack.path]);
+    const stored = await this.#cache.hold({ key, admission: 'first', progress: false, produce });
+    if (stored === undefined || (await countOf(stored)) === count) return stored;
+    await stored.handle.close();
+    throw new PackhorseError('internal', 'A pack has not the objects that it was made for.');
   }
 
   /** What is known of the pack, if that serves who wants `wants`; else it is looked at. */
@@ -232,6 +265,19 @@ function remember<Value>(map: Map<string, Value>, key: string, value: Value): vo
   map.set(key, value);
   const [oldest] = map.keys();
   if (map.size > maxRecords && oldest !== undefined) map.delete(oldest);
+}
+
+/** The objects as they stand in a pack; undefined when that is more than `maxBytes`. */
+async function encodeWithin(objects: readonly PackedObject[], maxBytes: number): Promise<Buffer | undefined> {
+  const entries: Buffer[] = [];
+  let sizeBytes = 0;
+  for (const object of objects) {
+    const entry = await encodeEntry(object);
+    sizeBytes += entry.length;
+    if (sizeBytes > maxBytes) return undefined;
+    entries.push(entry);
+  }
+  return Buffer.concat(entries);
 }
 
 async function countOf({ handle }: StoredPack): Promise<number> {
