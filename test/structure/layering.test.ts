@@ -12,7 +12,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'libs/db': ['base'],
   'libs/git': ['base', 'actor', 'wire'],
   'libs/accounts': ['base', 'db'],
-  'libs/gateway': ['base', 'wire', 'git', 'accounts', 'telemetry'],
+  'libs/cluster': ['base', 'actor', 'wire', 'git', 'accounts'],
+  'libs/gateway': ['base', 'wire', 'git', 'accounts', 'cluster', 'telemetry'],
   'libs/http': ['base', 'telemetry', 'wire', 'git', 'accounts', 'gateway'],
   'libs/ssh': ['base', 'telemetry', 'wire', 'git', 'accounts', 'gateway'],
   'libs/daemon': ['base', 'telemetry', 'wire', 'git', 'accounts', 'gateway'],
@@ -29,6 +30,9 @@ const keepers: Readonly<Record<string, string>> = {
   '@prisma/adapter-pg': 'libs/db',
   pg: 'libs/db',
   ssh2: 'libs/ssh',
+  nats: 'libs/cluster',
+  '@grpc/grpc-js': 'libs/cluster',
+  msgpackr: 'libs/cluster',
 };
 
 const sources = globSync(['apps/**/*.ts', 'libs/**/*.ts'], { exclude: ['libs/db/generated/**'] });
