@@ -377,6 +377,25 @@ export const settingDefinitions = {
     ),
     renderIdleMs: setting(minute, 'How long an unused render thread is kept.'),
   },
+  cluster: {
+    callTimeoutMs: setting(
+      30 * second,
+      'How long another node may take to answer a question; past it the answer is `deadline_exceeded`.',
+    ),
+    streamWindowBytes: setting(
+      4 * MiB,
+      'Bytes of one stream between nodes that may be under way; past it the sender waits.',
+    ),
+    keepAliveMs: setting(
+      10 * second,
+      'Silence on a connection between nodes after which it is tried, and how long the answer may take.',
+    ),
+    maxReconnectMs: setting(2 * second, 'Longest wait before a lost connection to a node is tried again.'),
+    maxKnownCallers: setting(
+      10_000,
+      'Starts of other nodes whose proof is remembered; past it they are proven again.',
+    ),
+  },
   node: {
     drainTimeoutMs: setting(30 * second, 'How long SIGTERM waits for running sessions.'),
     loopDelayAlarmMs: setting(250, 'Event loop delay (p99 over 10 s) above which a warning is logged.'),

@@ -8,3 +8,6 @@ export type {
   VolumeState,
 } from './membership/membership.ts';
 export { SingleNode } from './membership/single-node.ts';
+export { RpcClient, type CallLimits } from './rpc/client.ts';
+export { RpcServer, type CallContext, type Dialogue, type Exchange } from './rpc/server.ts';
+export type { ClusterCredentials } from './rpc/credentials.ts';
