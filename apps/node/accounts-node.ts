@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createAccounts } from '#accounts';
 import { openDatabase } from '#db';
-import { AccountsGitGateway, AccountsRepositoryGateway, LocalLocator } from '#gateway';
+import { AccountsGitGateway, AccountsRepositoryGateway, Locator } from '#gateway';
 import { openVolume } from '#git';
 import { clientAddress } from '#base';
 import { createGraphql } from '#graphql';
@@ -35,7 +35,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
   const accounts = createAccounts({ ...context, database, settings: settings.accounts });
   const admin = new AdminAccess(dataDir, context.random);
   const authenticator = admin.extend(accounts.authenticator);
-  const locator = new LocalLocator(context.pools, [volume]);
+  const locator = new Locator(context.pools, [volume]);
   const git = new AccountsGitGateway(accounts.repositories, locator, limits, session);
   const repositories = new AccountsRepositoryGateway(accounts.repositories, locator, {
     ...context,

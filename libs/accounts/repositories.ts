@@ -90,6 +90,8 @@ export function createRepositories(context: Context): Repositories {
   }
 
   return {
+    forget: () => access.forget(),
+
     authorise: (identity, ownerLogin, name, action) => access.byName(identity, ownerLogin, name, action),
 
     async checkCreate(identity, ownerLogin, name) {

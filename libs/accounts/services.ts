@@ -109,6 +109,8 @@ export interface CreateRepository {
 
 /** The records of repositories. Everything takes who is asking, and answers only what they may know. */
 export interface Repositories {
+  /** Another node has changed something: records and roles that are remembered are read anew. */
+  forget(): void;
   /**
    * The record, when `identity` may do `action` on OWNER/NAME; otherwise throws `unauthenticated`,
    * `permission_denied` or `not_found`, such that private names do not leak.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { onBehalfOf, toPackhorseError, type Clock, type Log, type Settings, type Requester } from '#base';
-import type { PublishedFile, Pusher, RepositoryAgent } from '#git';
+import type { PublishedFile, Pusher, LocalAgent } from '#git';
 import type { Metrics } from '#telemetry';
 import {
   advertiseReceivePack,
@@ -26,14 +26,14 @@ export interface SessionContext {
 /** Connects the protocol to the agent of one repository, for one request, and measures it. */
 export class AgentSession implements GitSession {
   readonly #request: GitRequest;
-  readonly #agent: RepositoryAgent;
+  readonly #agent: LocalAgent;
   readonly #context: SessionContext;
   readonly #leave: () => void;
   readonly #startedMs: number;
   readonly #sessionId = randomUUID();
   #outcome = 'ok';
 
-  constructor(request: GitRequest, agent: RepositoryAgent, context: SessionContext, leave: () => void) {
+  constructor(request: GitRequest, agent: LocalAgent, context: SessionContext, leave: () => void) {
     this.#request = request;
     this.#agent = agent;
     this.#context = context;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { UserIdentity } from '#accounts';
 import { collect, type ByteStream } from '#base';
-import { GitRunner, type RepositoryAgent } from '#git';
+import { GitRunner, type LocalAgent } from '#git';
 import type { Quarantine, ReceivePackRepository, RefCommand } from '#wire';
 import { git, newWorkTree } from '#test/git';
 import { temporaryDirectory } from '#test/temporary';
@@ -49,7 +49,7 @@ function agentThat(
   receive: (pack: ByteStream) => Promise<void>,
   commands: RefCommand[],
   heads: string[],
-): RepositoryAgent {
+): LocalAgent {
   const quarantine: Partial<Quarantine> = {
     receive,
     disconnected: async () => new Set(),
@@ -70,7 +70,7 @@ function agentThat(
     uploadPack: async () => receiver,
     maintain: async () => undefined,
     setHead: async (ref: string) => void heads.push(ref),
-  } as unknown as RepositoryAgent;
+  } as unknown as LocalAgent;
 }
 
 test('an import loses nothing of a pack that was made before anybody read it', async () => {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UserIdentity } from '#accounts';
 import { PackhorseError, zeroOid, type Oid } from '#base';
-import { gitFailure, type GitRunner, type RepositoryAgent } from '#git';
+import { gitFailure, type GitRunner, type LocalAgent } from '#git';
 import type { RefCommand } from '#wire';
 import { checkImportSource, type ImportSource } from './import-source.ts';
 
@@ -15,7 +15,7 @@ export interface ImportPolicy {
 
 export interface ImportTask {
   readonly identity: UserIdentity;
-  readonly agent: RepositoryAgent;
+  readonly agent: LocalAgent;
   readonly source: string;
   readonly policy: ImportPolicy;
   readonly onProgress: (text: string) => void;

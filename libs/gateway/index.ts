@@ -4,7 +4,8 @@ export type { FileGateway, FileRequest, GitGateway, GitRequest, GitService, GitS
 export type { SessionContext } from './git-session.ts';
 export type { ImportPolicy } from './import.ts';
 export { httpStatuses } from './http-status.ts';
-export { LocalLocator } from './locator.ts';
+export { Locator, type Peers } from './locator.ts';
+export { type NodeServiceParts, serveNodes } from './remote/node-service.ts';
 export { AccountsRepositoryGateway } from './repository-gateway.ts';
 export { cleanRepositoryPath } from './repository-path.ts';
 export { RootGitGateway, type RootOptions } from './root-gateway.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PackhorseError } from '#base';
-import type { RepositoryAgent } from '#git';
+import type { LocalAgent } from '#git';
 import type { GitRequest, GitService } from './gateway.ts';
 
 export interface RootAccessOptions {
@@ -33,7 +33,7 @@ const exportMark = 'git-daemon-export-ok';
  */
 export async function authoriseInRoot(
   { transport, service }: Pick<GitRequest, 'transport' | 'service'>,
-  agent: RepositoryAgent,
+  agent: LocalAgent,
   gitDir: string,
   options: RootAccessOptions,
 ): Promise<void> {
@@ -51,7 +51,7 @@ export async function authoriseInRoot(
 }
 
 /** Whether single files may be read, as clients of the dumb protocol do. Throws `permission_denied`. */
-export async function authoriseFiles(agent: RepositoryAgent): Promise<void> {
+export async function authoriseFiles(agent: LocalAgent): Promise<void> {
   if (isTrue(await agent.configValue('http.getanyfile')) ?? true) return;
   throw new PackhorseError(
     'permission_denied',

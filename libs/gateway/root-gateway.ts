@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { PackhorseError } from '#base';
-import type { PublishedFile, RepositoryAgent, RepositoryPools } from '#git';
+import type { PublishedFile, LocalAgent, RepositoryPools } from '#git';
 import type { FileGateway, FileRequest, GitGateway, GitRequest, GitSession } from './gateway.ts';
 import { AgentSession, type SessionContext } from './git-session.ts';
 import { authoriseFiles, authoriseInRoot, type RootAccessOptions } from './root-access.ts';
@@ -15,7 +15,7 @@ export interface RootOptions extends RootAccessOptions {
 }
 
 interface Located {
-  readonly agent: RepositoryAgent;
+  readonly agent: LocalAgent;
   readonly gitDir: string;
 }
 

@@ -8,7 +8,7 @@ import type {
   Ref,
   UploadPackRepository,
 } from '#wire';
-import type { MaintenanceRequest, Pusher, RepositoryAgent, RepositoryFacts } from './agent.ts';
+import type { MaintenanceRequest, Pusher, LocalAgent, RepositoryFacts } from './agent.ts';
 import type { ReaderMessage, ValueReads } from './agent-reader.ts';
 import type { WriterMessage } from './agent-writer.ts';
 import type { PublishedFile } from './published-file.ts';
@@ -50,7 +50,7 @@ export interface LocalAgentOptions {
 const server: Pusher = { name: 'packhorse', email: 'packhorse@localhost' };
 
 /** The address of a pool on this node: every method is a message to one of its agents. */
-export class LocalRepositoryAgent implements RepositoryAgent {
+export class LocalRepositoryAgent implements LocalAgent {
   readonly #options: LocalAgentOptions;
 
   constructor(options: LocalAgentOptions) {

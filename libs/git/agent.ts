@@ -25,7 +25,10 @@ export interface MaintenanceRequest {
   readonly graphOnly?: boolean;
 }
 
-/** The address of one repository's pool: what gateway and doors hold. Cheap to obtain; the pool opens on first use and closes when idle. */
+/**
+ * The address of one repository's agent, here or on another node: what pages and APIs hold. Cheap to
+ * obtain; the repository's pool opens on first use and closes when idle.
+ */
 export interface RepositoryAgent extends RepositoryReader {
   /** Of the repository, as `RepositoryLocation` has it. */
   readonly id: string;
@@ -36,14 +39,18 @@ export interface RepositoryAgent extends RepositoryReader {
   /** Names another default branch (HEAD), which may be unborn. */
   setHead(ref: string): Promise<void>;
   facts(): Promise<RepositoryFacts>;
-  /** The last value of a key in the repository's own Git configuration, such as `http.receivepack`; undefined when unset. */
-  configValue(key: string): Promise<string | undefined>;
   /** `git fsck` and the integrity of refs; returns what is wrong, one sentence each. */
   verify(): Promise<readonly string[]>;
-  /** What has whole conversations where only git understands the repository; undefined for nearly all. */
-  delegated(): Promise<DelegatedRepository | undefined>;
   /** Does all maintenance now, whether there is need for it or not; waits for its turn on the node. */
   maintain(request: MaintenanceRequest): Promise<MaintenanceReport>;
+}
+
+/** An agent on this node, which also has what conversations and files need. */
+export interface LocalAgent extends RepositoryAgent {
+  /** The last value of a key in the repository's own Git configuration, such as `http.receivepack`; undefined when unset. */
+  configValue(key: string): Promise<string | undefined>;
+  /** What has whole conversations where only git understands the repository; undefined for nearly all. */
+  delegated(): Promise<DelegatedRepository | undefined>;
   /** The protocol's view for fetches. `actor` is the login, for reflogs and limits. */
   uploadPack(): Promise<UploadPackRepository>;
   receivePack(pusher: Pusher): Promise<ReceivePackRepository>;

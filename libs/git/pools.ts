@@ -10,7 +10,7 @@ import {
   type WorkerSpec,
 } from '#actor';
 import type { Clock, Log, Random, Settings } from '#base';
-import type { RepositoryAgent } from './agent.ts';
+import type { LocalAgent } from './agent.ts';
 import { LocalRepositoryAgent, type OpenPool } from './agent-local.ts';
 import { readerBehaviour, type ReaderMessage } from './agent-reader.ts';
 import { writerBehaviour, type WriterMessage } from './agent-writer.ts';
@@ -138,7 +138,7 @@ export class RepositoryPools {
   }
 
   /** The agent of the repository there. Costs nothing; whether there is a repository shows with the first question. */
-  agent(location: RepositoryLocation): RepositoryAgent {
+  agent(location: RepositoryLocation): LocalAgent {
     const { readTimeoutMs, gitTimeoutMs } = this.#options.settings;
     return new LocalRepositoryAgent({
       id: location.id,

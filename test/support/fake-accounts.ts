@@ -149,6 +149,7 @@ export class FakeAccounts implements Accounts {
   };
 
   readonly repositories: Accounts['repositories'] = {
+    forget: () => undefined,
     authorise: async (identity, ownerLogin, name, action) => {
       const stored = this.#repositories.get(`${ownerLogin}/${name}`);
       const role = identity.kind === 'user' ? stored?.roles.get(identity.login) : undefined;

@@ -8,12 +8,12 @@ import {
   systemClock,
   systemRandom,
 } from '#base';
-import { GitRunner, type RepositoryAgent, RepositoryPools, type Storage } from '#git';
+import { GitRunner, type LocalAgent, RepositoryPools, type Storage } from '#git';
 
 export interface TestPools extends AsyncDisposable {
   readonly actors: ActorSystem;
   readonly pools: RepositoryPools;
-  agent(path: string, mode?: 'owned' | 'shared'): RepositoryAgent;
+  agent(path: string, mode?: 'owned' | 'shared'): LocalAgent;
 }
 
 /** The pools of a node that lives as long as a test. */

@@ -8,14 +8,7 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import {
-  abortError,
-  type ByteStream,
-  hasCode,
-  PackhorseError,
-  readChunks,
-  type Settings,
-} from '#base';
+import { abortError, type ByteStream, hasCode, PackhorseError, readChunks, type Settings } from '#base';
 import { MessageSink } from './call-streams.ts';
 import { decode, encode } from './codec.ts';
 import type { ClusterCredentials } from './credentials.ts';
@@ -37,13 +30,14 @@ interface Introduction {
   readonly metadata: Metadata;
 }
 
-/** A dialogue as the caller has it. `end` says that nothing more will be sent. */
+/** A dialogue as the caller has it: `end` says that nothing more will be sent, `cancel` breaks it off. */
 export interface CallerDialogue extends Dialogue {
-  end(): void;
+  readonly end: () => void;
+  readonly cancel: () => void;
 }
 
 export interface CallerExchange extends Exchange {
-  end(): void;
+  readonly end: () => void;
 }
 
 /** Talks to one other node; connects when first used, and again whenever that is needed. */
@@ -116,6 +110,7 @@ export class RpcClient {
       input: incoming.chunks(),
       output: new MessageSink(call, incoming.signal),
       end: () => void call.end(),
+      cancel: () => call.cancel(),
     };
   }
 

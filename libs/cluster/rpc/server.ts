@@ -25,7 +25,7 @@ export interface CallContext {
 /** Values both ways. */
 export interface Exchange {
   readonly messages: AsyncIterable<unknown>;
-  send(value: unknown): Promise<void>;
+  readonly send: (value: unknown) => Promise<void>;
 }
 
 /** Bytes both ways. */
@@ -136,10 +136,10 @@ export class RpcServer {
   }
 
   /** Who calls, once it is proven. Throws `unauthenticated`. */
-  #admit(call: {
-    readonly metadata: Metadata;
-    on(event: 'cancelled', listener: () => void): unknown;
-  }): { readonly topic: string; readonly context: CallContext } {
+  #admit(call: { readonly metadata: Metadata; on(event: 'cancelled', listener: () => void): unknown }): {
+    readonly topic: string;
+    readonly context: CallContext;
+  } {
     const [topic, caller, proof] = [keys.topic, keys.caller, keys.proof].map((key) =>
       String(call.metadata.get(key)[0] ?? ''),
     ) as [string, string, string];
@@ -152,7 +152,10 @@ export class RpcServer {
     }
     const gone = new AbortController();
     call.on('cancelled', () => gone.abort(new PackhorseError('cancelled', 'The other side went away.')));
-    return { topic, context: { caller: identity, signal: AbortSignal.any([gone.signal, this.#stop.signal]) } };
+    return {
+      topic,
+      context: { caller: identity, signal: AbortSignal.any([gone.signal, this.#stop.signal]) },
+    };
   }
 
   #isProven(identity: NodeIdentity, caller: string, proof: string): boolean {

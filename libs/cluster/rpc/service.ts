@@ -6,7 +6,11 @@ import type { MethodDefinition } from '@grpc/grpc-js';
  */
 const bytes = (value: Buffer): Buffer => value;
 
-function method(name: string, requestStream: boolean, responseStream: boolean): MethodDefinition<Buffer, Buffer> {
+function method(
+  name: string,
+  requestStream: boolean,
+  responseStream: boolean,
+): MethodDefinition<Buffer, Buffer> {
   return {
     path: `/packhorse.Node/${name}`,
     requestStream,

@@ -9,11 +9,11 @@ import { commitFiles, fsck, git, newWorkTree, tryGit } from '#test/git';
 import { testPools } from '#test/pools';
 import { temporaryDirectory } from '#test/temporary';
 import { waitUntil } from '#test/wait';
-import type { RepositoryAgent } from '../agent.ts';
+import type { LocalAgent } from '../agent.ts';
 
 const never = new AbortController().signal;
 
-async function push(agent: RepositoryAgent, work: string, tip: string): Promise<void> {
+async function push(agent: LocalAgent, work: string, tip: string): Promise<void> {
   const receiver = await agent.receivePack(pusher);
   const old = (await receiver.refs()).get('refs/heads/main')?.oid;
   const pack = await tryGit(['pack-objects', '--stdout', '--revs', '-q'], {
