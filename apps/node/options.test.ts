@@ -24,6 +24,10 @@ test('a wrong value is refused with the name of its flag', () => {
     { gitPort: '9418' },
     { root: '/srv', exportAll: true },
     { root: '/srv', gitPort: 'x' },
+    { root: '/srv', interpolatedPath: '/srv/%H%D' },
+    { root: '/srv', gitPort: '0', interpolatedPath: '/srv/%H' },
+    { root: '/srv', remoteUserHeader: 'X-Remote-User' },
+    { remoteUserHeader: 'X-Remote-User', trustedProxies: '10.0.0.0/8' },
     { trustedProxies: '10.0.0.0/99' },
     { trustedProxies: 'proxy.example.org' },
   ]) {

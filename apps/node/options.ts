@@ -1,4 +1,5 @@
 import { PackhorseError, TrustedProxies } from '#base';
+import { InterpolatedPath } from '#daemon';
 import { namespacePrefix } from '#git';
 import type { LogLevel } from '#telemetry';
 import { isValidRefName } from '#wire';
@@ -38,10 +39,14 @@ export interface NodeOptions {
   readonly exportAll: boolean;
   /** With `gitPort`: says which of the reasons it was that a request is refused for. */
   readonly informativeErrors: boolean;
+  /** With `gitPort`: where the repositories of each virtual host are. */
+  readonly interpolatedPath: InterpolatedPath | undefined;
   /** Proxies that are believed where a request came from. */
   readonly trustedProxies: TrustedProxies;
   /** The header field in which they say so. */
   readonly clientAddressHeader: string;
+  /** With `root`: the header field in which they say who logged in there. */
+  readonly remoteUserHeader: string | undefined;
   /** How many volumes must have a push on disk before it is acknowledged. */
   readonly durability: number;
   /** The message bus of a cluster. */
@@ -177,6 +182,12 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     fallback: 'false',
     description: 'with --git-port: tell clients whether a repository is missing or not exported',
   },
+  interpolatedPath: {
+    flags: '--interpolated-path <template>',
+    variable: 'PACKHORSE_INTERPOLATED_PATH',
+    fallback: undefined,
+    description: 'with --git-port: where a virtual host has its repositories, such as /srv/git/%H%D',
+  },
   trustedProxies: {
     flags: '--trusted-proxies <networks>',
     variable: 'PACKHORSE_TRUSTED_PROXIES',
@@ -189,6 +200,13 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     variable: 'PACKHORSE_CLIENT_ADDRESS_HEADER',
     fallback: 'X-Forwarded-For',
     description: 'header field in which trusted proxies name the client (on Fly.io: Fly-Client-IP)',
+  },
+  remoteUserHeader: {
+    flags: '--remote-user-header <name>',
+    variable: 'PACKHORSE_REMOTE_USER_HEADER',
+    fallback: undefined,
+    description:
+      'with --root: header field in which trusted proxies name who logged in there, who may then push over HTTP',
   },
   durability: {
     flags: '--durability <n>',
@@ -226,12 +244,13 @@ function port(text: string, flag: string): number {
   return value;
 }
 
-function proxies(text: string | undefined, header: string): TrustedProxies {
+function proxies(text: string | undefined, header: string, userHeader: string | undefined): TrustedProxies {
   const networks = (text ?? '').split(',').map((entry) => entry.trim());
   try {
     return new TrustedProxies(
       networks.filter((entry) => entry !== ''),
       header,
+      userHeader,
     );
   } catch (cause) {
     const message = '--trusted-proxies must be addresses or networks, such as 127.0.0.1,10.0.0.0/8.';
@@ -241,6 +260,10 @@ function proxies(text: string | undefined, header: string): TrustedProxies {
 
 function optionalPort(text: string | undefined, flag: string): number | undefined {
   return text === undefined ? undefined : port(text, flag);
+}
+
+function interpolatedPath(template: string | undefined): InterpolatedPath | undefined {
+  return template === undefined ? undefined : new InterpolatedPath(template);
 }
 
 /** Names that are no part of a ref's name are refused, as git does. */
@@ -305,10 +328,20 @@ function refuseStrays(options: NodeOptions): void {
       '--fsck does not go with --root, where receive.fsck.* of each repository decides.',
     );
   }
-  if (options.gitPort === undefined && (options.exportAll || options.informativeErrors)) {
+  const forDaemon = options.exportAll || options.informativeErrors || options.interpolatedPath !== undefined;
+  if (options.gitPort === undefined && forDaemon) {
     throw new PackhorseError(
       'invalid_argument',
-      '--export-all and --informative-errors only go with --git-port.',
+      '--export-all, --informative-errors and --interpolated-path only go with --git-port.',
+    );
+  }
+  if (
+    options.remoteUserHeader !== undefined &&
+    (options.root === undefined || options.trustedProxies.isEmpty)
+  ) {
+    throw new PackhorseError(
+      'invalid_argument',
+      '--remote-user-header only goes with --root and --trusted-proxies.',
     );
   }
 }
@@ -352,8 +385,14 @@ export function readOptions(
     gitPort: optionalPort(text('gitPort'), '--git-port'),
     exportAll: flag('exportAll'),
     informativeErrors: flag('informativeErrors'),
-    trustedProxies: proxies(text('trustedProxies'), required('clientAddressHeader')),
+    interpolatedPath: interpolatedPath(text('interpolatedPath')),
+    trustedProxies: proxies(
+      text('trustedProxies'),
+      required('clientAddressHeader'),
+      text('remoteUserHeader'),
+    ),
     clientAddressHeader: required('clientAddressHeader'),
+    remoteUserHeader: text('remoteUserHeader'),
     durability: Number(required('durability')),
     nats: text('nats'),
     clusterPort: optionalPort(text('clusterPort'), '--cluster-port'),

@@ -46,8 +46,15 @@ export async function startRootNode(context: NodeContext, rootOption: string): P
     urls.ssh = `ssh://${authority(host, await doors.open(ssh, host, sshPort))}`;
   }
   if (gitPort !== undefined) {
-    const { informativeErrors } = options;
-    const daemon = createDaemonServer({ git, informativeErrors, settings: settings.daemon, log, metrics });
+    const { informativeErrors, interpolatedPath } = options;
+    const daemon = createDaemonServer({
+      git,
+      informativeErrors,
+      ...(interpolatedPath !== undefined && { interpolatedPath }),
+      settings: settings.daemon,
+      log,
+      metrics,
+    });
     urls.git = `git://${authority(host, await doors.open(daemon, host, gitPort))}`;
   }
   return new RunningNode(urls, opening.move());

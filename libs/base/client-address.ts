@@ -18,14 +18,17 @@ export function clientAddress(request: Pick<AddressedRequest, 'socket'>): string
 export class TrustedProxies {
   readonly #networks = new BlockList();
   readonly #header: string;
+  readonly #userHeader: string | undefined;
   #isEmpty = true;
 
   /**
    * `networks` are addresses or networks (`10.0.0.0/8`), `header` the field in which they name the
-   * client. Throws a RangeError that names the text which is neither.
+   * client, `userHeader` the one in which they name the user who logged in there. Throws a RangeError
+   * that names the text which is neither.
    */
-  constructor(networks: readonly string[], header = 'x-forwarded-for') {
+  constructor(networks: readonly string[], header = 'x-forwarded-for', userHeader?: string) {
     this.#header = header.toLowerCase();
+    this.#userHeader = userHeader?.toLowerCase();
     for (const text of networks) {
       if (!addNetwork(this.#networks, text)) throw new RangeError(`"${text}" is no address and no network.`);
       this.#isEmpty = false;
@@ -35,6 +38,21 @@ export class TrustedProxies {
   trusts(address: string): boolean {
     if (this.#isEmpty || isIP(address) === 0) return false;
     return this.#networks.check(address, familyOf(address));
+  }
+
+  /** No proxy is trusted. */
+  get isEmpty(): boolean {
+    return this.#isEmpty;
+  }
+
+  /** Who logged in at the proxy that a request came through; undefined for nobody, or where nobody says so. */
+  userOf(request: AddressedRequest): string | undefined {
+    if (this.#userHeader === undefined || !this.trusts(plainAddress(request.socket.remoteAddress)))
+      return undefined;
+    const field = request.headers[this.#userHeader];
+    // Header fields come as bytes in the guise of Latin 1.
+    const user = typeof field === 'string' ? Buffer.from(field, 'latin1').toString().trim() : '';
+    return user === '' ? undefined : user;
   }
 
   /**

@@ -3,6 +3,7 @@ import { anonymous } from '#accounts';
 import {
   eventOf,
   PackhorseError,
+  plainAddress,
   readChunks,
   toPackhorseError,
   type ByteSink,
@@ -12,12 +13,15 @@ import {
 } from '#base';
 import { cleanRepositoryPath, type GitGateway, type GitSession } from '#gateway';
 import { encodePktLine, parseGitProtocol, PktReader } from '#wire';
+import type { InterpolatedPath } from './interpolated-path.ts';
 import { parseDaemonRequest, type DaemonRequest } from './request.ts';
 
 export interface ConnectionOptions {
   readonly git: GitGateway;
   /** Say which of the reasons it was that a request is refused for, instead of one sentence for all. */
   readonly informativeErrors: boolean;
+  /** Leads the paths of clients that name a host to the repositories of that host. */
+  readonly interpolatedPath?: InterpolatedPath;
   readonly settings: Settings['daemon'];
   readonly log: Log;
   readonly clock: Clock;
@@ -132,9 +136,9 @@ export class DaemonConnection {
   }
 
   /** Throws what the client is to be told, in the words of git daemon (daemon.c, daemon_error). */
-  async #open({ service, path: named }: DaemonRequest): Promise<GitSession> {
-    // Home directories are nobody's business here, and other paths start at the root.
-    const path = named.startsWith('/') ? cleanRepositoryPath(named) : undefined;
+  async #open(request: DaemonRequest): Promise<GitSession> {
+    const { service, path: named } = request;
+    const path = this.#pathOf(request);
     try {
       if (path === undefined) throw new PackhorseError('not_found', 'no such repository');
       const remoteAddress = this.#remoteAddress;
@@ -152,6 +156,15 @@ export class DaemonConnection {
       const reason = this.#options.informativeErrors ? detail : 'access denied or repository not exported';
       throw new PackhorseError(error.code, `${reason}: ${printable(named)}`, { cause: error });
     }
+  }
+
+  /** Home directories are nobody's business here, and other paths start at the root. */
+  #pathOf({ path, host }: DaemonRequest): string | undefined {
+    if (!path.startsWith('/')) return undefined;
+    const { interpolatedPath } = this.#options;
+    const localAddress = plainAddress(this.#socket.localAddress);
+    const isLed = interpolatedPath !== undefined && host !== undefined;
+    return cleanRepositoryPath(isLed ? interpolatedPath.expand({ path, host, localAddress }) : path);
   }
 
   #output(): ByteSink {

@@ -1,1 +1,2 @@
 export { createDaemonServer, type DaemonServer, type DaemonServerOptions } from './server.ts';
+export { InterpolatedPath } from './interpolated-path.ts';

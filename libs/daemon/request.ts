@@ -6,7 +6,7 @@ export interface DaemonRequest {
   readonly service: GitService;
   /** As the client named it, with the slash in front. */
   readonly path: string;
-  /** The server as the client named it, `HOST` or `HOST:PORT`; nothing depends on it. */
+  /** The server as the client named it, `HOST` or `HOST:PORT`. */
   readonly host: string | undefined;
   /** What `GIT_PROTOCOL` is elsewhere: the extra parameters, separated by colons. */
   readonly gitProtocol: string | undefined;

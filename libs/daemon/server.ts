@@ -12,11 +12,13 @@ import {
 import type { GitGateway } from '#gateway';
 import type { Metrics } from '#telemetry';
 import { encodePktLine } from '#wire';
+import type { InterpolatedPath } from './interpolated-path.ts';
 import { DaemonConnection, type ConnectionOptions } from './connection.ts';
 
 export interface DaemonServerOptions {
   readonly git: GitGateway;
   readonly informativeErrors: boolean;
+  readonly interpolatedPath?: InterpolatedPath;
   readonly settings: Settings['daemon'];
   readonly log: Log;
   readonly metrics: Metrics;

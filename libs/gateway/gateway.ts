@@ -12,6 +12,8 @@ export interface GitRequest {
   readonly service: GitService;
   readonly transport: 'http' | 'ssh' | 'git';
   readonly remoteAddress: string;
+  /** Who logged in at the web server in front of this one, where there are no accounts. */
+  readonly remoteUser?: string;
 }
 
 /**

@@ -93,21 +93,23 @@ export class AgentSession implements GitSession {
   }
 
   #requester(): Requester {
-    const { identity, remoteAddress } = this.#request;
-    const user = identity.kind === 'user' ? identity.login : undefined;
+    const { identity, remoteAddress, remoteUser } = this.#request;
+    const user = identity.kind === 'user' ? identity.login : remoteUser;
     return { repository: this.#agent.id, user, address: remoteAddress };
   }
 
   /** In the words of git http-backend, which programs that read reflogs and hooks know. */
   #pusher(): Pusher {
-    const { identity, remoteAddress, transport } = this.#request;
+    const { identity, remoteAddress, remoteUser, transport } = this.#request;
     const door = transport === 'http' ? 'http.' : '';
     if (identity.kind === 'user') {
       const environment = { REMOTE_USER: identity.login, REMOTE_ADDR: remoteAddress };
       return { name: identity.login, email: identity.email, environment };
     }
-    const environment = { REMOTE_ADDR: remoteAddress };
-    return { name: 'anonymous', email: `anonymous@${door}${remoteAddress}`, environment };
+    const name = remoteUser ?? 'anonymous';
+    const known = remoteUser === undefined ? {} : { REMOTE_USER: remoteUser };
+    const environment = { ...known, REMOTE_ADDR: remoteAddress };
+    return { name, email: `${name}@${door}${remoteAddress}`, environment };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

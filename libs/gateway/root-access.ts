@@ -28,11 +28,12 @@ const keys: Readonly<Record<'http' | 'git', Readonly<Record<GitService, string>>
 const exportMark = 'git-daemon-export-ok';
 
 /**
- * What `serve --root` allows whom. Over SSH, whoever may log in may do everything, as with git-shell.
+ * What `serve --root` allows whom. Over SSH, whoever may log in may do everything, as with git-shell;
+ * over HTTP, whoever logged in at the web server may do what the repository does not switch off.
  * Throws `permission_denied`; for git:// in the words of git daemon.
  */
 export async function authoriseInRoot(
-  { transport, service }: Pick<GitRequest, 'transport' | 'service'>,
+  { transport, service, remoteUser }: Pick<GitRequest, 'transport' | 'service' | 'remoteUser'>,
   agent: LocalAgent,
   gitDir: string,
   options: RootAccessOptions,
@@ -42,7 +43,9 @@ export async function authoriseInRoot(
     throw new PackhorseError('permission_denied', 'repository not exported');
   }
   const key = keys[transport][service];
-  const byDefault = service === 'upload-pack' || (service === 'receive-pack' && options.anonymousPush);
+  const isKnown = remoteUser !== undefined;
+  const byDefault =
+    service === 'upload-pack' || isKnown || (service === 'receive-pack' && options.anonymousPush);
   if (isTrue(await agent.configValue(key)) ?? byDefault) return;
   throw new PackhorseError(
     'permission_denied',

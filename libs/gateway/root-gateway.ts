@@ -45,11 +45,14 @@ export class RootGitGateway implements GitGateway, FileGateway {
     return new AgentSession(request, agent, this.#context, leave);
   }
 
-  /** Over SSH a path may also be one of the file system, as for git-shell, as long as it leads below the root. */
+  /**
+   * Over SSH and git:// a path may also be one of the file system, as for git-shell and for git daemon
+   * without --base-path, as long as it leads below the root.
+   */
   #find({ path, transport }: GitRequest): Located {
     const found = this.#locate(path);
     if (found !== undefined) return found;
-    for (const root of transport === 'ssh' ? [this.#options.root, this.#options.rootName] : []) {
+    for (const root of transport === 'http' ? [] : [this.#options.root, this.#options.rootName]) {
       if (root === undefined || !`/${path}`.startsWith(`${root}/`)) continue;
       const below = this.#locate(path.slice(root.length));
       if (below !== undefined) return below;

@@ -1,5 +1,5 @@
 import type { Authenticator } from '#accounts';
-import type { ByteStream, Settings } from '#base';
+import type { ByteStream, Settings, TrustedProxies } from '#base';
 import type { GitGateway, GitService, GitSession } from '#gateway';
 import { parseGitProtocol, type Conversation } from '#wire';
 import { sendError, sendText } from './answers.ts';
@@ -15,6 +15,8 @@ export interface GitDoorOptions {
   /** undefined without accounts: everyone is anonymous. */
   readonly authenticator: Authenticator | undefined;
   readonly settings: Settings['http'];
+  /** Whose word about who logged in counts; absent: nobody's. */
+  readonly proxies?: TrustedProxies;
 }
 
 type SessionTarget = Exclude<GitTarget, { kind: 'file' }>;
@@ -49,9 +51,18 @@ async function runSession(exchange: Exchange, target: ServedTarget, options: Git
   const { request, remoteAddress } = exchange;
   const identity = await authenticate(options.authenticator, request.headers.authorization, remoteAddress);
   if (identity.kind === 'user') exchange.login = identity.login;
+  const remoteUser = options.authenticator === undefined ? options.proxies?.userOf(request) : undefined;
+  exchange.login ??= remoteUser;
   const { path } = target;
   const service = target.kind === 'bundle' ? 'upload-pack' : target.service;
-  await using session = await options.git.open({ identity, path, service, transport: 'http', remoteAddress });
+  await using session = await options.git.open({
+    identity,
+    path,
+    service,
+    transport: 'http',
+    remoteAddress,
+    ...(remoteUser !== undefined && { remoteUser }),
+  });
   exchange.continue();
   if (target.kind === 'bundle') {
     await using file = await session.openBundle(target.id);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { as, type Remote } from '#test/doors';
 import { git, gitFails } from '#test/git';
+import { temporaryDirectory } from '#test/temporary';
 import { RootScene } from './root-scene.ts';
 import { clone, generated } from './scene.ts';
 
@@ -68,3 +69,36 @@ for (const version of ['0', '1', '2']) {
     );
   });
 }
+
+test('a path of the file system is one, too, as long as it leads below the root', async () => {
+  const { path } = await place();
+  writeFileSync(join(path, 'git-daemon-export-ok'), '');
+  const { gitUrl } = scene.packhorse;
+  assert.equal(await git(['ls-remote', `${gitUrl}${path}`]), await git(['ls-remote', path]));
+  await gitFails(['ls-remote', `${gitUrl}${scene.root}/../${path}`]);
+  await gitFails(['ls-remote', `${gitUrl}${source}`]);
+});
+
+test('each virtual host has its own repositories', async () => {
+  const root = temporaryDirectory('hosts');
+  await using hosts = await RootScene.start({
+    root,
+    serveArguments: ['--interpolated-path', `${root}/%H%D`],
+  });
+  const { host, port } = new URL(hosts.packhorse.gitUrl);
+  const one = await hosts.create(source, join(root, 'localhost/same.git'));
+  const two = await hosts.create(undefined, join(root, '127.0.0.1/same.git'));
+  const outside = await hosts.create(source, join(root, 'same.git'));
+  await git(['push', '--quiet', two, 'main:only'], { cwd: source });
+  assert.equal(await git(['ls-remote', `git://LocalHost:${port}/same.git`]), await git(['ls-remote', one]));
+  assert.equal(await git(['ls-remote', `git://${host}/same.git`]), await git(['ls-remote', two]));
+  const env = (name: string): { readonly env: Record<string, string> } => ({
+    env: { GIT_OVERRIDE_VIRTUAL_HOST: name },
+  });
+  assert.equal(
+    await git(['ls-remote', `git://${host}/same.git`], env('..')),
+    await git(['ls-remote', outside]),
+    'what climbs names the root itself',
+  );
+  await gitFails(['ls-remote', `git://${host}/same.git`], env('elsewhere.example'));
+});

@@ -280,6 +280,55 @@ describe('services', () => {
   });
 });
 
+describe('who logged in at the web server in front', () => {
+  const advertisement = (path: string, service: string): string =>
+    `${path.slice(scene.root.length)}/info/refs?service=git-${service}`;
+
+  test('may push as with REMOTE_USER, unless the repository says no, and is named in the reflog', async () => {
+    await using behind = await RootScene.start({
+      root: scene.root,
+      anonymousPush: false,
+      serveArguments: ['--trusted-proxies', '127.0.0.1', '--remote-user-header', 'X-Remote-User'],
+    });
+    const path = await scene.create(source);
+    await git(['config', 'core.logAllRefUpdates', 'true'], { cwd: path });
+    const headers = { 'X-Remote-User': 'ada' };
+    const asked = { method: 'GET', target: advertisement(path, 'receive-pack') };
+    const ask = async (user: string): Promise<readonly [ours: number, theirs: number]> => [
+      (await askServer(behind.packhorse.httpUrl, { ...asked, headers: { 'X-Remote-User': user } })).status,
+      (await askHttpBackend(scene.root, asked, { REMOTE_USER: user })).status,
+    ];
+    assert.deepEqual(
+      [await ask('ada'), await ask('')],
+      [
+        [200, 200],
+        [403, 403],
+      ],
+    );
+    const { url } = await behind.remote({ name: 'http' }, path);
+    const header = ['-c', 'http.extraHeader=X-Remote-User: ada'];
+    await git([...header, 'push', '--quiet', url, 'main:named'], { cwd: source });
+    const entry = await git(['reflog', 'show', '--format=%gn <%ge> %gs', 'named'], { cwd: path });
+    assert.equal(entry, 'ada <ada@http.127.0.0.1> push');
+    await git(['config', 'http.receivepack', 'false'], { cwd: path });
+    assert.deepEqual(await ask('ada'), [403, 403]);
+    const word = await askServer(scene.packhorse.httpUrl, { ...asked, headers });
+    assert.equal(word.status, 403, 'a server that trusts nobody does not believe it');
+  });
+
+  test('is not believed from elsewhere', async () => {
+    await using behind = await RootScene.start({
+      root: scene.root,
+      anonymousPush: false,
+      serveArguments: ['--trusted-proxies', '192.0.2.0/24', '--remote-user-header', 'X-Remote-User'],
+    });
+    const target = advertisement(await scene.create(source), 'receive-pack');
+    const headers = { 'X-Remote-User': 'ada' };
+    const { status } = await askServer(behind.packhorse.httpUrl, { method: 'GET', target, headers });
+    assert.equal(status, 403);
+  });
+});
+
 test('HTTP/1.0 clients, pipelined requests and chunked bodies are answered in order', async () => {
   const path = await place();
   const base = path.slice(scene.root.length);

@@ -19,7 +19,11 @@ export interface RawResponse {
 }
 
 /** What `git http-backend` answers below `root`, run as a web server runs it (RFC 3875). */
-export async function askHttpBackend(root: string, request: RawRequest): Promise<RawResponse> {
+export async function askHttpBackend(
+  root: string,
+  request: RawRequest,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<RawResponse> {
   const [path = '', query = ''] = request.target.split('?');
   const headers = new Map(
     Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
@@ -40,6 +44,7 @@ export async function askHttpBackend(root: string, request: RawRequest): Promise
       CONTENT_TYPE: headers.get('content-type') ?? '',
       CONTENT_LENGTH: request.body === undefined ? '' : String(Buffer.byteLength(request.body)),
       ...Object.fromEntries(fromHeaders),
+      ...environment,
     }),
     input: request.body ?? '',
   });
