@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { git } from '#test/git';
-import { temporaryDirectory } from '#test/temporary';
 import type { Contestant } from './contestant.ts';
+import { userClone } from './user-clone.ts';
 
 /** A client that pushes one small commit after the other to a branch of its own. */
 export class CommitPusher {
@@ -16,16 +15,13 @@ export class CommitPusher {
     this.#parent = parent;
   }
 
-  /** `repository` is what the server has; its objects are borrowed, not copied. */
+  /** `repository` is what the server has. */
   static async create(contestant: Contestant, repository: string): Promise<CommitPusher> {
-    const cwd = join(temporaryDirectory('bench-pusher'), 'pusher.git');
-    await git(['clone', '--quiet', '--bare', '--shared', repository, cwd]);
-    // The server's bitmap is borrowed with its pack; a client has none, and reading it grows with history.
-    await git(['config', 'pack.useBitmaps', 'false'], { cwd });
+    const cwd = await userClone(repository, contestant.url);
     return new CommitPusher(contestant, cwd, await git(['rev-parse', 'HEAD'], { cwd }));
   }
 
-  /** Makes a commit and pushes it; the time of the whole git client in milliseconds. */
+  /** Makes a commit that changes one file and pushes it; the time of the whole git client in milliseconds. */
   async push(): Promise<number> {
     const [cwd, env] = [this.#cwd, this.#contestant.env];
     this.#count += 1;
@@ -33,13 +29,16 @@ export class CommitPusher {
       cwd,
       input: `${this.#parent} ${this.#count}\n`,
     });
-    const tree = await git(['mktree'], { cwd, input: `100644 blob ${blob}\tfile.txt\n` });
+    await git(['update-index', '--add', '--cacheinfo', `100644,${blob},bench.txt`], { cwd });
+    const tree = await git(['write-tree'], { cwd });
+    // A commit older than what the server has would have every walk of client and server go back to its date.
+    const now = `${Math.floor(Date.now() / 1000)} +0000`;
     this.#parent = await git(['commit-tree', '-p', this.#parent, '-m', `Change ${this.#count}`, tree], {
       cwd,
+      env: { GIT_AUTHOR_DATE: now, GIT_COMMITTER_DATE: now },
     });
-    const refspec = `${this.#parent}:refs/heads/bench-push`;
     const startedMs = performance.now();
-    await git(['push', '--quiet', this.#contestant.url, refspec], { cwd, env });
+    await git(['push', '--quiet', 'origin', `${this.#parent}:refs/heads/bench-push`], { cwd, env });
     return performance.now() - startedMs;
   }
 }

@@ -6,6 +6,8 @@ export interface Contestant extends AsyncDisposable {
   readonly isBaseline: boolean;
   /** Packhorse, which has goals to reach. */
   readonly isOurs: boolean;
+  /** Not a server that anybody runs but one that takes no time: for rows that ask for it. */
+  readonly isBound?: true;
   /** The processes whose memory counts, with everything they start. */
   readonly pids: readonly number[];
   /** Where the measured repository is, as git takes it. */

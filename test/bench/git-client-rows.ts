@@ -1,11 +1,10 @@
-import { join } from 'node:path';
 import { git } from '#test/git';
-import { temporaryDirectory } from '#test/temporary';
 import { CommitPusher } from './commit-pusher.ts';
 import { at, atCopy, type Contestant } from './contestant.ts';
 import { everywhere, type Row } from './row.ts';
 import { usageOf } from './server-usage.ts';
 import { median } from './statistics.ts';
+import { userClone } from './user-clone.ts';
 
 /** What a person waits for: the whole git client, from its start to its end. */
 
@@ -37,15 +36,13 @@ export const sshLsRemote: Row = {
 
 const upToDateClients = new Map<Contestant, Promise<string>>();
 
-/** A local repository with everything that the server has, borrowed from the measured one. */
+/** A clone with everything that the server has. */
 function upToDateClient(contestant: Contestant, repository: string): Promise<string> {
   let made = upToDateClients.get(contestant);
   if (made === undefined) {
     made = (async () => {
-      const path = join(temporaryDirectory('bench-client'), 'client.git');
-      await git(['clone', '--quiet', '--bare', '--shared', repository, path]);
-      await git(['remote', 'add', 'measured', contestant.url], { cwd: path });
-      await git(['fetch', '--quiet', 'measured'], { cwd: path, env: contestant.env });
+      const path = await userClone(repository, contestant.url);
+      await git(['fetch', '--quiet'], { cwd: path, env: contestant.env });
       return path;
     })();
     upToDateClients.set(contestant, made);
@@ -57,12 +54,12 @@ export const noOpFetch: Row = {
   id: 'no-op-fetch',
   title: 'fetch of nothing new',
   transports: everywhere,
+  showsClientAlone: true,
   metrics: [{ name: 'p50', unit: 'ms', atLeast: { http: 2, ssh: 2 } }],
   rounds: 3,
   measure: async (contestant, { repository, isQuick }) => {
     const cwd = await upToDateClient(contestant, repository);
-    const fetchOnce = (): Promise<string> =>
-      git(['fetch', '--quiet', 'measured'], { cwd, env: contestant.env });
+    const fetchOnce = (): Promise<string> => git(['fetch', '--quiet'], { cwd, env: contestant.env });
     return [await medianOf(isQuick ? 3 : 7, () => timeMs(fetchOnce))];
   },
 };
@@ -94,6 +91,7 @@ export const oneCommitPush: Row = {
   id: 'one-commit-push',
   title: 'push of one commit',
   transports: everywhere,
+  showsClientAlone: true,
   metrics: [{ name: 'p50', unit: 'ms', atLeast: { http: 2, ssh: 2 } }],
   rounds: 3,
   measure: async (contestant, { repository, isQuick }) => [

@@ -4,6 +4,7 @@ import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { git } from '#test/git';
+import { startClientAlone } from './client-alone.ts';
 import { startGitDaemon, startHttpBackend, startOpenSsh } from './comparators.ts';
 import type { Contestant } from './contestant.ts';
 import { startOverDirectory, startWithAccounts } from './ours.ts';
@@ -66,6 +67,8 @@ async function startAll(repository: string): Promise<readonly Contestant[]> {
       throw new Error(`${name} could not be started`, { cause });
     }
   }
+  const baseline = contestants.find(({ transport, isBaseline }) => transport === 'http' && isBaseline);
+  if (baseline !== undefined) contestants.push(await startClientAlone(baseline));
   return contestants;
 }
 
@@ -75,7 +78,10 @@ async function measure(
   contestants: readonly Contestant[],
   context: RunContext,
 ): Promise<readonly ReportLine[]> {
-  const able = contestants.filter(({ transport }) => row.transports.includes(transport));
+  const able = contestants.filter(
+    ({ transport, isBound }) =>
+      row.transports.includes(transport) && (isBound !== true || row.showsClientAlone === true),
+  );
   const samples = new Map<Contestant, (readonly number[])[]>(able.map((contestant) => [contestant, []]));
   const rounds = context.isQuick ? 1 : row.rounds;
   for (let round = 0; round < rounds; round += 1) {
@@ -139,7 +145,7 @@ async function main(): Promise<void> {
   else {
     const about = Object.entries(facts).map(([name, value]) => `${name} ${String(value)}`);
     process.stdout.write(
-      `${about.join(', ')}\n(1.23x) is how many times better than the baseline: nginx over HTTP, OpenSSH over SSH; ! misses the goal.\n\n${table}\n\n${actors}\n`,
+      `${about.join(', ')}\n(1.23x) is how many times better than the baseline: nginx over HTTP, OpenSSH over SSH; ! misses the goal.\n'The client alone' talks to a server that answers at once: no server can reach more than its ratio.\n\n${table}\n\n${actors}\n`,
     );
   }
 }

@@ -90,6 +90,10 @@ function goal({ atLeast, atMost }: Metric, transports: readonly Transport[]): st
   return ratio === undefined ? '' : `${Number(ratio.toFixed(2))}x`;
 }
 
+function isMeasured({ measurements }: ReportLine, { name, transport }: Contestant): boolean {
+  return measurements.some((each) => each.contestant === name && each.transport === transport);
+}
+
 /** A table for each transport; git daemon stands beside the HTTP servers. */
 export function formatTable(lines: readonly ReportLine[], contestants: readonly Contestant[]): string {
   const groups: readonly { readonly title: string; readonly transports: readonly Transport[] }[] = [
@@ -98,7 +102,9 @@ export function formatTable(lines: readonly ReportLine[], contestants: readonly 
   ];
   return groups
     .map(({ title, transports }) => {
-      const members = contestants.filter(({ transport }) => transports.includes(transport));
+      const members = contestants.filter(
+        (one) => transports.includes(one.transport) && lines.some((line) => isMeasured(line, one)),
+      );
       const names = members.map(({ name }) => name.padStart(width)).join('');
       const header = title.padEnd(titleWidth) + 'at least'.padStart(goalWidth) + names;
       const body = lines

@@ -28,6 +28,8 @@ export interface Row {
   readonly metrics: readonly Metric[];
   /** How often it is measured on each server; the median counts. */
   readonly rounds: number;
+  /** A whole client is measured: what it takes without any server stands beside it. */
+  readonly showsClientAlone?: true;
   /** One value for each metric. */
   measure(contestant: Contestant, context: RunContext): Promise<readonly number[]>;
 }
