@@ -198,6 +198,7 @@ export const settingDefinitions = {
       200_000,
       'Commits walked in the process to find whether one reaches another; past it git is asked.',
     ),
+    maxCommitReads: setting(1_000, 'Commits read one by one in such a walk; past it git is asked.'),
     maxMaintenances: setting(1, 'Repositories maintained at once on a node; further ones wait.'),
     maintenanceThreads: setting(1, 'Threads of one repack.'),
     maintenanceDelayMs: setting(

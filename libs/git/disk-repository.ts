@@ -64,12 +64,12 @@ export interface DiskRepositoryOptions {
 export class DiskRepository {
   readonly gitDir: string;
   readonly objectFormat: ObjectFormat;
+  readonly history: CommitHistory;
   readonly #storage: Storage;
   readonly #options: DiskRepositoryOptions;
   readonly #config: RepositoryConfig;
   readonly #shallow: ShallowFile;
   readonly #refs: RefStore;
-  readonly #history: CommitHistory;
   readonly #packWatch: PackWatch;
   readonly #upkeep: RepositoryUpkeep;
   readonly #packs: RepositoryPacks;
@@ -102,7 +102,7 @@ export class DiskRepository {
     });
     const refs = (): Promise<RefSnapshot> => this.refs();
     this.#packWatch = new PackWatch(storage, gitDir);
-    this.#history = new CommitHistory(storage, {
+    this.history = new CommitHistory(storage, {
       gitDir,
       objectFormat: format,
       objects,
@@ -114,18 +114,18 @@ export class DiskRepository {
       gitDir,
       objectFormat: format,
       packObjectsHook: async () => (await config.values()).lastProtected('uploadpack.packObjectsHook'),
-      commitNode: (oid) => this.#history.node(oid),
+      commitNode: (oid) => this.history.node(oid),
       read: (oid) => objects.read(oid),
       shallows: () => this.#shallow.commits(),
       refs,
-      reachable: (oids, tips) => this.#history.isReachable(oids, tips),
+      reachable: (oids, tips) => this.history.isReachable(oids, tips),
     });
     this.#upkeep = new RepositoryUpkeep(storage, {
       gitDir,
       objectFormat: format,
       mode,
       config,
-      history: this.#history,
+      history: this.history,
       refs,
       withRefsLocked: (work) => this.#refs.exclusively(work),
       noteBusy: () => this.#noteBusy(),
@@ -231,10 +231,10 @@ export class DiskRepository {
       uploadPolicy: upload,
       refs: () => this.#servedRefs(),
       existing: (oids) => objects.existing(oids),
-      commitNode: this.#history.view(),
+      commitNode: this.history.view(),
       shallows: () => this.#shallow.commits(),
       shallowBoundary: (wants, deepen) => shallowBoundary(this.#storage, this.gitDir, wants, deepen),
-      reachable: (oids, tips) => this.#history.isReachable(oids, tips),
+      reachable: (oids, tips) => this.history.isReachable(oids, tips),
       objectSizes: (oids) => this.#objectSizes(oids),
       bundleList: (overHttp) => this.#bundleList(overHttp, upload.hiddenRefs),
       pack: (request, signal) => this.#packs.serve(request, signal),
@@ -334,6 +334,7 @@ export class DiskRepository {
       gitDir: this.gitDir,
       objectFormat: this.objectFormat,
       objects: this.#options.objects,
+      commits: () => this.history.walkable(),
       closed: this.#options.mode === 'owned' && policy.checks.kind === 'fsck',
       checks: policy.checks,
       takesSmallPacks: policy.usualRights && !(policy.checks.kind === 'fsck' && policy.checks.configured),

@@ -130,7 +130,7 @@ export class PoolRepository {
     objects: RepositoryObjects,
     options: { readonly refs?: () => Promise<RefSnapshot>; readonly signal?: AbortSignal } = {},
   ): Promise<ReadContext> {
-    const { gitDir } = await this.disk();
+    const { gitDir, history } = await this.disk();
     const { git, clock, settings } = this.#node.storage;
     return {
       gitDir,
@@ -140,6 +140,7 @@ export class PoolRepository {
       settings,
       lastCommits: this.#lastCommits,
       blobStreams: this.#node.blobStreams,
+      commits: () => history.walkable(objects),
       refs: options.refs ?? (() => this.refs()),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     };

@@ -7,6 +7,7 @@ import type { Storage } from '../storage.ts';
 import type { CommitGraph } from './commit-graph.ts';
 import { GraphReader } from './graph-reader.ts';
 import { reachesAll } from './reaches.ts';
+import type { FindCommit } from './relation.ts';
 
 export interface HistoryOptions {
   readonly gitDir: string;
@@ -34,18 +35,27 @@ export class CommitHistory {
     return async (oid) => await this.#node(oid, await (graph ??= this.#graph.current()));
   }
 
+  /** The same, for a walk: what the graph has comes at once, and `objects` reads the rest. */
+  async walkable(objects: ObjectReader = this.#options.objects): Promise<FindCommit> {
+    const graph = await this.#graph.current();
+    return (oid) => graph?.node(oid) ?? this.#node(oid, undefined, objects);
+  }
+
   /** One commit, as the repository is now; a tag is peeled. */
   async node(oid: Oid): Promise<CommitNode | undefined> {
     return await this.#node(oid, await this.#graph.current());
   }
 
   /** Where the repository itself is shallow, history ends. */
-  async #node(oid: Oid, graph: CommitGraph | undefined): Promise<CommitNode | undefined> {
+  async #node(
+    oid: Oid,
+    graph: CommitGraph | undefined,
+    objects = this.#options.objects,
+  ): Promise<CommitNode | undefined> {
     // There is no graph where the repository is shallow.
     const known = graph?.node(oid);
     if (known !== undefined) return known;
-    const { objects, shallow } = this.#options;
-    const [node, shallows] = await Promise.all([objects.commitNode(oid), shallow.commits()]);
+    const [node, shallows] = await Promise.all([objects.commitNode(oid), this.#options.shallow.commits()]);
     return node !== undefined && shallows.has(node.oid) ? { ...node, parents: [] } : node;
   }
 
@@ -53,8 +63,7 @@ export class CommitHistory {
   async isReachable(oids: readonly Oid[], tips: readonly Oid[]): Promise<boolean> {
     const graph = await this.#graph.current();
     if (graph !== undefined) {
-      const nodeOf = (oid: Oid): CommitNode | Promise<CommitNode | undefined> =>
-        graph.node(oid) ?? this.#node(oid, undefined);
+      const nodeOf: FindCommit = (oid) => graph.node(oid) ?? this.#node(oid, undefined);
       const { maxReachabilityCommits } = this.#storage.settings;
       const found = await reachesAll(nodeOf, tips, oids, maxReachabilityCommits);
       if (found !== undefined) return found;

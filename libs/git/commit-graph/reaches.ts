@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Oid } from '#base';
 import type { CommitNode } from '#wire';
+import { CommitQueue } from './commit-queue.ts';
+import type { FindCommit } from './relation.ts';
 
 /** How many commits are looked at before others get a turn of the event loop. */
 const sliceCommits = 2_000;
@@ -12,7 +14,7 @@ const sliceCommits = 2_000;
  * `maxCommits`, or when a commit on the way is missing.
  */
 export async function reachesAll(
-  nodeOf: (oid: Oid) => CommitNode | undefined | Promise<CommitNode | undefined>,
+  nodeOf: FindCommit,
   tips: readonly Oid[],
   targets: readonly Oid[],
   maxCommits: number,
@@ -26,17 +28,17 @@ export async function reachesAll(
     if (node?.oid !== target) return undefined;
     lowest = Math.min(lowest, node.generation?.level ?? Number.POSITIVE_INFINITY);
   }
-  const queue = new LevelQueue();
+  const queue = new CommitQueue<{ readonly node: CommitNode }>();
   const seen = new Set<Oid>();
   for (const tip of tips) {
     if (seen.has(tip)) continue;
     seen.add(tip);
     const node = await nodeOf(tip);
     // Refs may name trees and blobs, which lead to no commit.
-    if (node !== undefined) queue.add(node);
+    if (node !== undefined) queue.add({ node });
   }
   for (let visited = 0; ; visited += 1) {
-    const node = queue.take();
+    const node = queue.take()?.node;
     if (node === undefined) return false;
     if (visited >= maxCommits) return undefined;
     if (visited % sliceCommits === sliceCommits - 1) await nextTurn();
@@ -50,53 +52,7 @@ export async function reachesAll(
       const found = nodeOf(parent);
       const next = found instanceof Promise ? await found : found;
       if (next === undefined) return undefined;
-      queue.add(next);
+      queue.add({ node: next });
     }
   }
-}
-
-/** Commits by level, the highest first; those without one come before all. */
-class LevelQueue {
-  readonly #heap: CommitNode[] = [];
-
-  add(node: CommitNode): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(node);
-    while (at > 0) {
-      const above = (at - 1) >>> 1;
-      const parent = heap[above];
-      if (parent === undefined || levelOf(parent) >= levelOf(node)) break;
-      heap[at] = parent;
-      at = above;
-    }
-    heap[at] = node;
-  }
-
-  take(): CommitNode | undefined {
-    const heap = this.#heap;
-    const top = heap[0];
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return top;
-    let at = 0;
-    for (;;) {
-      let below = 2 * at + 1;
-      let child = heap[below];
-      if (child === undefined) break;
-      const other = heap[below + 1];
-      if (other !== undefined && levelOf(other) > levelOf(child)) {
-        child = other;
-        below += 1;
-      }
-      if (levelOf(child) <= levelOf(last)) break;
-      heap[at] = child;
-      at = below;
-    }
-    heap[at] = last;
-    return top;
-  }
-}
-
-function levelOf(node: CommitNode): number {
-  return node.generation?.level ?? Number.POSITIVE_INFINITY;
 }

@@ -14,13 +14,7 @@ import {
   nativeErrorCode,
   noRefresh,
 } from './nodegit.ts';
-import {
-  ambiguousPrefix,
-  type AncestryQueries,
-  objectTooLarge,
-  type RawObject,
-  type RawObjects,
-} from './raw.ts';
+import { ambiguousPrefix, objectTooLarge, type RawObject, type RawObjects } from './raw.ts';
 
 /** As `git_object_t` numbers them. */
 const kinds: Readonly<Record<number, ObjectKind>> = { 1: 'commit', 2: 'tree', 3: 'blob', 4: 'tag' };
@@ -34,7 +28,7 @@ const sha1Digits = 40;
  * A libgit2 handle on the objects of one SHA-1 repository. It opens the object directory only, so
  * nothing in the repository's config can keep it from opening or make it run anything.
  */
-export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueries {
+export class Libgit2Objects implements Omit<RawObjects, 'header'> {
   readonly #odb: NativeOdb;
   readonly #repository: NativeRepository;
   readonly #maxObjectBytes: number;
@@ -122,17 +116,6 @@ export class Libgit2Objects implements Omit<RawObjects, 'header'>, AncestryQueri
       if (nativeErrorCode(error) === errorAmbiguous) throw ambiguousPrefix(prefix);
       throw error;
     }
-  }
-
-  async aheadBehind(local: Oid, upstream: Oid): Promise<{ readonly ahead: number; readonly behind: number }> {
-    const [one, other] = [native.Oid.fromString(local), native.Oid.fromString(upstream)];
-    const counts = await this.#track(() => native.Graph.aheadBehind(this.#repository, one, other));
-    return { ahead: counts.ahead, behind: counts.behind };
-  }
-
-  async mergeBase(one: Oid, other: Oid): Promise<Oid | undefined> {
-    const ids = [native.Oid.fromString(one), native.Oid.fromString(other)] as const;
-    return (await this.#found(() => native.Merge.base(this.#repository, ...ids)))?.tostrS();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -39,16 +39,6 @@ interface Native {
     getSelfFreeingInstanceCount(): number;
   };
   readonly Repository: { wrapOdb(odb: NativeOdb): Promise<NativeRepository> };
-  readonly Graph: {
-    aheadBehind(
-      repository: NativeRepository,
-      local: NativeOid,
-      upstream: NativeOid,
-    ): Promise<{ readonly ahead: number; readonly behind: number }>;
-  };
-  readonly Merge: {
-    base(repository: NativeRepository, one: NativeOid, other: NativeOid): Promise<NativeOid>;
-  };
   readonly Libgit2: {
     opts(option: number, value: number): void;
     readonly OPT: {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Oid } from '#base';
+import type { Relation } from '../commit-graph/relation.ts';
 import type { BlobFields, CommitFields, Diff, TagFields } from '../reader.ts';
 import type { ObjectHeader } from './raw.ts';
 import type { TreeLine } from './tree-object.ts';
@@ -16,8 +17,7 @@ export interface Cacheable {
   readonly history: readonly Oid[];
   readonly lastCommits: ReadonlyMap<string, Oid>;
   readonly diff: Diff;
-  readonly aheadBehind: { readonly ahead: number; readonly behind: number };
-  readonly mergeBase: { readonly oid: Oid | undefined };
+  readonly relation: Relation;
 }
 
 export type CacheKind = keyof Cacheable;
@@ -174,6 +174,5 @@ const sizers: { readonly [Kind in CacheKind]: (value: Cacheable[Kind]) => number
           (hunk) => 100 + text(hunk.header) + total(hunk.lines, (line) => 72 + text(line.text)),
         ),
     ),
-  aheadBehind: () => 32,
-  mergeBase: () => 32 + oidBytes,
+  relation: ({ mergeBases }) => 64 + mergeBases.length * oidBytes,
 };

@@ -32,13 +32,6 @@ export interface RawObjects extends AsyncDisposable {
   expand(prefix: string): Promise<Oid | undefined>;
 }
 
-/** Questions about ancestry that libgit2 answers from an open handle. */
-export interface AncestryQueries {
-  aheadBehind(local: Oid, upstream: Oid): Promise<{ readonly ahead: number; readonly behind: number }>;
-  /** undefined when the histories are unrelated. */
-  mergeBase(one: Oid, other: Oid): Promise<Oid | undefined>;
-}
-
 export function ambiguousPrefix(prefix: string): PackhorseError {
   return new PackhorseError(
     'invalid_argument',

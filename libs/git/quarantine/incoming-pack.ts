@@ -1,7 +1,10 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { inflateSync } from 'node:zlib';
 import { type ObjectFormat, type Oid, PackhorseError } from '#base';
+import { objectTooLarge, type RawObject } from '../objects/raw.ts';
 import { isSoundFanout } from '../packs/pack-index-file.ts';
 import type { ObjectKind } from '../reader.ts';
+import { applyDelta, deltaHead } from './delta.ts';
 
 const hashBytes = { sha1: 20, sha256: 32 } as const;
 const headerBytes = 8;
@@ -12,13 +15,23 @@ const entryHeaderBytes = 64;
 /** Deltas are never chained deeper than git writes them. */
 const maxChain = 4096;
 
+/** One entry of the pack. */
+interface Entry {
+  /** undefined for a delta. */
+  readonly kind: ObjectKind | undefined;
+  /** Where its deflated data starts in the pack. */
+  readonly dataStart: number;
+  /** Of the data inflated. */
+  readonly sizeBytes: number;
+}
+
 const kinds: readonly (ObjectKind | undefined)[] = [undefined, 'commit', 'tree', 'blob', 'tag'];
 const offsetDelta = 6;
 const refDelta = 7;
 
 /**
  * One pack with its index (gitformat-pack, version 2 of the index), just enough to tell which
- * objects are in it and what they are: asking here spares a small push a git process. Every delta
+ * objects are in it and what they are, and to read commits: asking here spares a push git processes. Every delta
  * has its base in the same pack, because index-pack completes thin packs.
  */
 export class IncomingPack implements AsyncDisposable {
@@ -58,21 +71,74 @@ export class IncomingPack implements AsyncDisposable {
 
   /** What `oid` is; undefined when it is not in this pack. */
   async kindOf(oid: Oid): Promise<ObjectKind | undefined> {
+    let kind: ObjectKind | undefined;
+    for await (const entry of this.#chain(oid)) kind = entry.kind;
+    return kind;
+  }
+
+  /**
+   * The whole object in memory; undefined when it is not in this pack. Throws `resource_exhausted`
+   * for one of more than `maxBytes`.
+   */
+  async read(oid: Oid, maxBytes: number): Promise<RawObject | undefined> {
+    const deltas: Buffer[] = [];
+    for await (const { kind, dataStart, sizeBytes } of this.#chain(oid)) {
+      if (sizeBytes > maxBytes) throw objectTooLarge(oid, maxBytes);
+      const data = await this.#inflated(dataStart, sizeBytes);
+      if (kind === undefined) deltas.push(data);
+      else
+        return {
+          kind,
+          bytes: deltas.reduceRight((base, delta) => applied(base, delta, oid, maxBytes), data),
+        };
+    }
+    return undefined;
+  }
+
+  /** The entry of an object, the one of its base, and so on: the last one has a kind. */
+  async *#chain(oid: Oid): AsyncGenerator<Entry, void, undefined> {
     let offset = await this.#offsetOf(Buffer.from(oid, 'hex'));
-    if (offset === undefined) return undefined;
+    if (offset === undefined) return;
     for (let depth = 0; depth < maxChain; depth += 1) {
       if (offset < packHeaderBytes) throw malformed();
       const header = await readAt(this.#pack, offset, entryHeaderBytes);
-      let position = 0;
-      const type = ((header[0] ?? 0) >> 4) & 7;
-      while (((header[position] ?? 0) & 0x80) !== 0) position += 1;
-      position += 1;
-      if (type === offsetDelta) offset -= baseDistance(header, position);
-      else if (type === refDelta) {
+      const first = header[0] ?? 0;
+      const type = (first >> 4) & 7;
+      let sizeBytes = first & 15;
+      let position = 1;
+      for (let byte = first, scale = 16; (byte & 0x80) !== 0; scale *= 128) {
+        byte = header[position++] ?? 0;
+        sizeBytes += (byte & 0x7f) * scale;
+      }
+      const at: number = offset;
+      if (type === offsetDelta) {
+        offset -= baseDistance(header, position);
+        while (((header[position] ?? 0) & 0x80) !== 0) position += 1;
+        position += 1;
+      } else if (type === refDelta) {
         const base = await this.#offsetOf(header.subarray(position, position + this.#hashBytes));
         if (base === undefined) throw malformed();
         offset = base;
-      } else return kinds[type];
+        position += this.#hashBytes;
+      } else {
+        const kind = kinds[type];
+        if (kind === undefined) throw malformed();
+        yield { kind, dataStart: at + position, sizeBytes };
+        return;
+      }
+      yield { kind: undefined, dataStart: at + position, sizeBytes };
+    }
+    throw malformed();
+  }
+
+  async #inflated(start: number, sizeBytes: number): Promise<Buffer> {
+    // Deflated data is hardly ever longer than what it holds: by a few bytes for each block.
+    const deflated = await readAt(this.#pack, start, sizeBytes + (sizeBytes >>> 8) + 128);
+    try {
+      const bytes = inflateSync(deflated, { maxOutputLength: Math.max(1, sizeBytes) });
+      if (bytes.length === sizeBytes) return bytes;
+    } catch {
+      // Below.
     }
     throw malformed();
   }
@@ -106,6 +172,13 @@ export class IncomingPack implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#index.close(), this.#pack.close()]);
   }
+}
+
+function applied(base: Buffer, delta: Buffer, oid: Oid, maxBytes: number): Buffer {
+  if ((deltaHead(delta)?.resultBytes ?? 0) > maxBytes) throw objectTooLarge(oid, maxBytes);
+  const result = applyDelta(base, delta);
+  if (result === undefined) throw malformed();
+  return result;
 }
 
 /** The distance back to a delta's base: seven bits in each byte, the highest first, with one added for each further byte. */

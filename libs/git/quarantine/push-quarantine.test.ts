@@ -271,18 +271,6 @@ test('in a shared repository an object that exists without what it names is no s
   assert.deepEqual(await quarantine.disconnected([first, second]), new Set([second]));
 });
 
-test('ancestry is asked across quarantine and repository', async () => {
-  const bare = await newBareRepository();
-  const work = await newWorkTree();
-  const first = await git(['rev-parse', 'HEAD'], { cwd: work });
-  await git(['push', '--quiet', bare, 'main'], { cwd: work });
-  const second = await commitFiles(work, { a: 'a' });
-  await using quarantine = await open(await openDiskRepository(bare));
-  await quarantine.receive(chunked(await packOf(work, [second, `^${first}`], '--thin')), limits);
-  assert.equal(await quarantine.isAncestor(first, second), true);
-  assert.equal(await quarantine.isAncestor(second, first), false);
-});
-
 test('a repository with borrowed objects, in a directory with an awkward name, takes a push', async () => {
   const work = await newWorkTree();
   const first = await git(['rev-parse', 'HEAD'], { cwd: work });

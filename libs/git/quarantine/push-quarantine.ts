@@ -9,14 +9,18 @@ import {
 } from '#base';
 import type {
   CommandResult,
+  CommitNode,
   CommitOptions,
   Quarantine,
   ReceiveOptions,
   RefCommand,
   RefSnapshot,
 } from '#wire';
+import { type FindCommit, isAncestor } from '../commit-graph/relation.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import type { ObjectKind } from '../reader.ts';
+import { parseCommit } from '../objects/commit-object.ts';
+import type { RawObject } from '../objects/raw.ts';
 import { lines } from '../process/lines.ts';
 import type { Storage } from '../storage.ts';
 import { diskError, forEachBounded, unlessMissing, writeNewFile } from '../volume/disk.ts';
@@ -26,7 +30,6 @@ import { indexPack, type PackChecks } from './index-pack.ts';
 import { refuseLargeObjects, refuseTooLarge } from './object-sizes.ts';
 import { isEmptyPack, readPackHeader } from './pack-header.ts';
 import { PackWalk } from './pack-walk.ts';
-import { commitLinks } from './plain-tree.ts';
 import type { SmallPack } from './small-pack.ts';
 import { takeSmallPack } from './small-push.ts';
 
@@ -35,6 +38,8 @@ export interface QuarantineHost {
   readonly gitDir: string;
   readonly objectFormat: ObjectFormat;
   readonly objects: ObjectReader;
+  /** For walks through what the repository has. */
+  readonly commits: () => Promise<FindCommit>;
   /** Every object of the repository has everything that it names: existing means connected. */
   readonly closed: boolean;
   readonly checks: PackChecks;
@@ -304,7 +309,16 @@ export class PushQuarantine implements Quarantine {
   }
 
   async isAncestor(ancestor: Oid, descendant: Oid): Promise<boolean> {
-    if (this.#isPlainAncestor(ancestor, descendant)) return true;
+    const inRepository = await this.#host.commits();
+    const find: FindCommit = (oid) => {
+      const arrived = this.#small?.objects.get(oid);
+      if (arrived !== undefined) return pushedCommit(oid, arrived);
+      return this.#pack === undefined ? inRepository(oid) : this.#commit(this.#pack, oid, inRepository);
+    };
+    const { maxReachabilityCommits: maxCommits, maxCommitReads: maxReads } = this.#storage.settings;
+    const limits = { maxCommits, maxReads, signal: this.#signal };
+    const answer = await isAncestor(find, ancestor, descendant, limits);
+    if (answer !== undefined) return answer;
     const result = await this.#storage.git.run({
       gitDir: this.#host.gitDir,
       args: ['merge-base', '--is-ancestor', ancestor, descendant],
@@ -315,17 +329,9 @@ export class PushQuarantine implements Quarantine {
     return result.code === 0;
   }
 
-  /** Whether the parents of pushed commits lead from one to the other. */
-  #isPlainAncestor(ancestor: Oid, descendant: Oid): boolean {
-    const seen = new Set<Oid>([descendant]);
-    for (const oid of seen) {
-      if (oid === ancestor) return true;
-      const object = this.#small?.objects.get(oid);
-      if (object?.kind !== 'commit') continue;
-      for (const parent of commitLinks(object.bytes, this.#host.objectFormat)?.parents ?? [])
-        seen.add(parent);
-    }
-    return false;
+  async #commit(pack: IncomingPack, oid: Oid, inRepository: FindCommit): Promise<CommitNode | undefined> {
+    const arrived = await pack.read(oid, this.#storage.settings.maxObjectBytes);
+    return arrived === undefined ? await inRepository(oid) : pushedCommit(oid, arrived);
   }
 
   async commit(commands: readonly RefCommand[], options: CommitOptions): Promise<readonly CommandResult[]> {
@@ -359,4 +365,10 @@ export class PushQuarantine implements Quarantine {
 async function* joined(head: Uint8Array, rest: ByteReader): AsyncGenerator<Uint8Array, void, undefined> {
   yield head;
   yield* rest.rest();
+}
+
+function pushedCommit(oid: Oid, { kind, bytes }: RawObject): CommitNode | undefined {
+  if (kind !== 'commit') return undefined;
+  const { parents, committer } = parseCommit(oid, bytes);
+  return { oid, parents, committerTimeSeconds: Math.floor(committer.timestampMs / 1000) };
 }

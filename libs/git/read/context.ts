@@ -1,5 +1,6 @@
 import type { Clock, Settings } from '#base';
 import type { RefSnapshot } from '#wire';
+import type { FindCommit } from '../commit-graph/relation.ts';
 import type { RepositoryObjects } from '../objects/repository-objects.ts';
 import type { GitRunner } from '../process/git-runner.ts';
 import type { ConcurrencyLimit } from '../process/limit.ts';
@@ -16,6 +17,8 @@ export interface ReadContext {
   readonly lastCommits: LastCommits;
   /** Processes that stream large blobs, for the whole node. */
   readonly blobStreams: ConcurrencyLimit;
+  /** For walks through the history, as it is now. */
+  readonly commits: () => Promise<FindCommit>;
   /** The refs that these reads see. */
   readonly refs: () => Promise<RefSnapshot>;
   /** Aborted when the answer is not wanted any more. */
