@@ -129,7 +129,10 @@ export class DiskRepository {
       refs,
       withRefsLocked: (work) => this.#refs.exclusively(work),
       noteBusy: () => this.#noteBusy(),
-      packsRemoved: () => options.packsRemoved?.() ?? Promise.resolve(),
+      packsRemoved: async () => {
+        await options.packsRemoved?.();
+        void this.#packs.prepare();
+      },
     });
   }
 
@@ -165,7 +168,9 @@ export class DiskRepository {
     options: TransactionOptions,
   ): Promise<readonly CommandResult[]> {
     await using _busy = await this.#noteBusy();
-    return await this.#refs.transact(commands, options);
+    const results = await this.#refs.transact(commands, options);
+    void this.#packs.prepare();
+    return results;
   }
 
   async #noteBusy(): Promise<AsyncDisposable> {
@@ -364,6 +369,7 @@ export class DiskRepository {
     const hook = await transactionHook(hooks, options);
     const results = await this.#refs.transact(commands, { atomic, by, message, ...(hook && { hook }) });
     if (this.#options.mode === 'owned') await this.#adoptDefaultBranch(before, by);
+    void this.#packs.prepare();
     await this.#upkeep.afterPush(results);
     return results;
   }

@@ -54,8 +54,18 @@ export class ComposedPack {
     if (this.#beyond !== undefined) void this.#startTrailer(this.#beyond);
   }
 
-  /** The base pack, open; undefined when it is gone or another file by now. */
+  /** Begins to read: the base pack, open, for `read` to go on with; undefined when it is gone or another file by now. */
   async open(): Promise<FileHandle | undefined> {
+    this.#readers += 1;
+    const base = await this.#openBase();
+    if (base === undefined) {
+      this.#readers -= 1;
+      await this.#settle();
+    }
+    return base;
+  }
+
+  async #openBase(): Promise<FileHandle | undefined> {
     const { path, stamp } = this.#base;
     let handle: FileHandle | undefined;
     try {
@@ -71,7 +81,6 @@ export class ComposedPack {
 
   /** Everything, from what `open` gave, which is closed at the end. */
   async *read(base: FileHandle, progress: boolean): AsyncGenerator<PackPart, void, undefined> {
-    this.#readers += 1;
     try {
       if (progress) {
         const text = `Total ${this.#count} (from a stored pack)\n`;
@@ -117,7 +126,7 @@ export class ComposedPack {
   }
 
   async #computeTrailer(beyond: Beyond): Promise<Buffer> {
-    const base = await this.open();
+    const base = await this.#openBase();
     try {
       if (base === undefined) throw new Error('The base pack is gone.');
       const ends = trailerBytes(this.#format);

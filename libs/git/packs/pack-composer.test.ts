@@ -9,6 +9,7 @@ import type { PackRequest } from '#wire';
 import { newBareRepository, openDiskRepository, testStorage } from '#test/disk-repository';
 import { git, tryGit } from '#test/git';
 import { temporaryDirectory } from '#test/temporary';
+import { waitUntil } from '#test/wait';
 
 const never = new AbortController().signal;
 
@@ -247,4 +248,32 @@ test('eight clones after a push are composed once', async () => {
   for (const pack of all) assert.ok(pack.equals(all[0] ?? Buffer.alloc(0)));
   assert.deepEqual(await objectsIn(made, all[0] ?? Buffer.alloc(0)), await reachable(made));
   assert.equal(made.storage.composer?.made, 2);
+});
+
+/** Moves `main` on through the server, which hears of it. */
+async function pushed(made: Scene, file: string): Promise<void> {
+  const oldOid = await git(['rev-parse', 'main'], { cwd: made.bare });
+  const newOid = await commit(made, 'aside', { [file]: randomBytes(100) });
+  await git(['update-ref', '-d', 'refs/heads/aside'], { cwd: made.bare });
+  const by = { name: 'Ann', email: 'ann@example.org' };
+  const commands = [{ name: 'refs/heads/main', oldOid, newOid }];
+  const [result] = await made.repository.updateRefs(commands, { atomic: true, by, message: 'push' });
+  assert.equal(result?.status, 'ok');
+}
+
+test('while a repository is being cloned, what the next clone asks for is composed when a push has landed', async () => {
+  const made = await scene();
+  const { composer } = made.storage;
+  await git(['repack', '-adbq'], { cwd: made.bare });
+  await git(['branch', 'aside', 'main'], { cwd: made.bare });
+  await pushed(made, 'unseen');
+  assert.equal(composer?.made, 0);
+  await fetched(made);
+  for (const [at, file] of ['one', 'two', 'three'].entries()) {
+    await git(['branch', 'aside', 'main'], { cwd: made.bare });
+    await pushed(made, file);
+    await waitUntil('a composed pack', () => composer?.made === at + 2);
+  }
+  assert.deepEqual(await objectsIn(made, await fetched(made)), await reachable(made));
+  assert.deepEqual([composer?.made, composer?.served], [4, 2]);
 });

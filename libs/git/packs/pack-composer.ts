@@ -85,6 +85,18 @@ export class PackComposer {
     return undefined;
   }
 
+  /** Composes a pack and its checksum ahead of the request that is going to ask for it. */
+  async prepare(source: ComposerSource, request: PackRequest, key: PackKey): Promise<void> {
+    const composed = await this.#find(source, request, key);
+    // It may have been forgotten meanwhile.
+    if (this.#composed.has(key)) composed?.prepare();
+  }
+
+  /** Forgets what nobody is going to ask for any more; who is reading it gets the rest. */
+  forget(key: PackKey): void {
+    this.#drop(key);
+  }
+
   /** What is known of the largest pack, when all of it is reachable from `wants`. */
   async baseFor(source: ComposerSource, wants: readonly Oid[]): Promise<BaseRecord | undefined> {
     const { settings } = this.#storage;
@@ -257,6 +269,9 @@ async function reaches(
   if (others.length === 0) return true;
   // A tag that is not wanted itself may be reachable from nothing else.
   for (const oid of others) if (!(await source.isCommit(oid))) return false;
+  // What was a tip is nearly always an ancestor of the one that took its place.
+  const further = wants.filter((oid) => !tips.has(oid));
+  if (further.length > 0 && (await source.reachable(others, further))) return true;
   return await source.reachable(others, wants);
 }
 

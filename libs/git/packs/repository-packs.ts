@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Oid, PackhorseError } from '#base';
 import type { PackPart, PackRequest, Ref, RefSnapshot } from '#wire';
-import { packKey } from '../pack-cache/pack-key.ts';
+import { type PackKey, packKey } from '../pack-cache/pack-key.ts';
 import type { PublishedFile } from '../published-file.ts';
 import type { Storage } from '../storage.ts';
 import { unlessMissing } from '../volume/disk.ts';
 import { Bundles } from './bundles.ts';
+import { CloneForecast } from './clone-forecast.ts';
 import { type ComposerSource, isComposable } from './pack-composer.ts';
 import { type PackSource, producePack } from './pack-producer.ts';
 
@@ -25,6 +27,9 @@ export class RepositoryPacks {
   readonly #storage: Storage;
   readonly #source: RepositoryPacksSource;
   readonly #bundles: Bundles | undefined;
+  readonly #forecast = new CloneForecast();
+  /** The pack that was prepared last. */
+  #prepared: PackKey | undefined;
 
   constructor(storage: Storage, source: RepositoryPacksSource) {
     this.#storage = storage;
@@ -67,11 +72,40 @@ export class RepositoryPacks {
     const cached = { key, admission, progress: request.progress, produce } as const;
     const stored = await packCache.find(cached, signal);
     if (stored !== undefined) return stored;
-    if (facts.isPlain && isComposable(request, await this.#source.refs())) {
+    const refs = await this.#source.refs();
+    if (facts.isPlain && isComposable(request, refs)) {
       const composed = await composer?.serve(this.#composerSource, request, key);
-      if (composed !== undefined) return composed;
+      if (composed !== undefined) {
+        this.#forecast.saw(request, refs);
+        return composed;
+      }
     }
     return packCache.serve(cached, signal);
+  }
+
+  /**
+   * Has the pack ready that the next clone is likely to ask for, now that refs or packs have changed:
+   * nothing while nobody clones, and no more for what was prepared before. Never rejects.
+   */
+  async prepare(): Promise<void> {
+    const { composer, log } = this.#storage;
+    if (composer === undefined || !this.#forecast.isExpected) return;
+    // Whoever made the change is answered first.
+    await nextTurn();
+    try {
+      if ((await this.#source.packObjectsHook()) !== undefined) return;
+      const refs = await this.#source.refs();
+      const request = this.#forecast.next(refs);
+      if (request === undefined) return;
+      const facts = await this.#facts(request);
+      const key = packKey(this.#source.id, this.#source.objectFormat, request, facts.values);
+      if (this.#prepared !== undefined && this.#prepared !== key) composer.forget(this.#prepared);
+      this.#prepared = key;
+      if (!facts.isPlain || !isComposable(request, refs)) return;
+      await composer.prepare(this.#composerSource, request, key);
+    } catch (error) {
+      log.warn('A pack could not be prepared.', { error, gitDir: this.#source.gitDir });
+    }
   }
 
   get #composerSource(): ComposerSource {
