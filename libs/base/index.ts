@@ -11,4 +11,5 @@ export * from './oid.ts';
 export * from './random.ts';
 export * from './requester.ts';
 export * from './settings-in-force.ts';
+export * from './turn-memo.ts';
 export { settingDefinitions } from './settings.ts';

@@ -30,7 +30,7 @@ export class AgentSession implements GitSession {
   readonly #context: SessionContext;
   readonly #leave: () => void;
   readonly #startedMs: number;
-  readonly #sessionId = randomUUID();
+  #sessionId: string | undefined;
   #outcome = 'ok';
 
   constructor(request: GitRequest, agent: LocalAgent, context: SessionContext, leave: () => void) {
@@ -82,14 +82,28 @@ export class AgentSession implements GitSession {
   }
 
   async #run(work: (options: WireOptions) => Promise<void>): Promise<void> {
-    const { settings, agentName, clock, log } = this.#context;
     try {
-      const options = { settings, agent: agentName, sessionId: this.#sessionId, clock, log };
+      const options = this.#wireOptions();
       await onBehalfOf(this.#requester(), () => work(options));
     } catch (thrown) {
       this.#outcome = toPackhorseError(thrown).code;
       throw thrown;
     }
+  }
+
+  #wireOptions(): WireOptions {
+    const { settings, agentName, clock, log } = this.#context;
+    // Hardly anybody asks what the session is called, and advertisement and dialogue have one name.
+    const sessionId = (): string => (this.#sessionId ??= randomUUID());
+    return {
+      settings,
+      agent: agentName,
+      clock,
+      log,
+      get sessionId() {
+        return sessionId();
+      },
+    };
   }
 
   #requester(): Requester {

@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { PackhorseError } from '#base';
+import { PackhorseError, TurnMemo } from '#base';
 import type { PublishedFile, LocalAgent, RepositoryPools } from '#git';
 import type { FileGateway, FileRequest, GitGateway, GitRequest, GitSession } from './gateway.ts';
 import { AgentSession, type SessionContext } from './git-session.ts';
@@ -30,6 +30,8 @@ export class RootGitGateway implements GitGateway, FileGateway {
   readonly #pools: RepositoryPools;
   readonly #limits: SessionLimits;
   readonly #context: SessionContext;
+  /** What is where, for all requests that are answered together; who may do what is decided for each. */
+  readonly #located = new TurnMemo<string, Located | undefined>();
 
   constructor(options: RootOptions, pools: RepositoryPools, limits: SessionLimits, context: SessionContext) {
     this.#options = options;
@@ -80,6 +82,10 @@ export class RootGitGateway implements GitGateway, FileGateway {
   }
 
   #locate(path: string): Located | undefined {
+    return this.#located.get(path, () => this.#lookFor(path));
+  }
+
+  #lookFor(path: string): Located | undefined {
     const segments = path.split('/').filter((segment) => segment !== '');
     const hostile = segments.some((segment) => segment === '..' || segment === '.' || segment.includes('\0'));
     if (segments.length === 0 || hostile) return undefined;

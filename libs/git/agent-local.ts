@@ -1,5 +1,5 @@
 import type { Address } from '#actor';
-import type { Oid } from '#base';
+import { type Oid, TurnMemo } from '#base';
 import type {
   ArchiveRepository,
   Head,
@@ -52,6 +52,9 @@ const server: Pusher = { name: 'packhorse', email: 'packhorse@localhost' };
 /** The address of a pool on this node: every method is a message to one of its agents. */
 export class LocalRepositoryAgent implements LocalAgent {
   readonly #options: LocalAgentOptions;
+  readonly #presence = new TurnMemo<'now', PoolRepository>();
+  readonly #configValues = new TurnMemo<string, Promise<string | undefined>>();
+  readonly #uploads = new TurnMemo<'now', Promise<UploadPackRepository>>();
 
   constructor(options: LocalAgentOptions) {
     this.#options = options;
@@ -145,10 +148,12 @@ export class LocalRepositoryAgent implements LocalAgent {
     return await (await this.#present().disk()).facts();
   }
 
-  async configValue(key: string): Promise<string | undefined> {
-    const repository = this.#present();
-    const delegated = await repository.delegated();
-    return await (delegated ?? (await repository.disk())).configValue(key);
+  configValue(key: string): Promise<string | undefined> {
+    return this.#configValues.get(key, async () => {
+      const repository = this.#present();
+      const delegated = await repository.delegated();
+      return await (delegated ?? (await repository.disk())).configValue(key);
+    });
   }
 
   delegated(): Promise<DelegatedRepository | undefined> {
@@ -163,8 +168,8 @@ export class LocalRepositoryAgent implements LocalAgent {
     return await (await this.#present().disk()).maintainNow({ ...request, force: true });
   }
 
-  async uploadPack(): Promise<UploadPackRepository> {
-    return await (await this.#present().disk()).uploadPack();
+  uploadPack(): Promise<UploadPackRepository> {
+    return this.#uploads.get('now', async () => (await this.#present().disk()).uploadPack());
   }
 
   /** Packs come in side by side; accepting one is a turn of the writer. */
@@ -210,9 +215,11 @@ export class LocalRepositoryAgent implements LocalAgent {
 
   /** The repository itself, for what needs no turn of an agent; that it is in use is noticed. */
   #present(): PoolRepository {
-    const { repository, reader } = this.#options.pool();
-    reader.cast({ type: 'touch' });
-    return repository;
+    return this.#presence.get('now', () => {
+      const { repository, reader } = this.#options.pool();
+      reader.cast({ type: 'touch' });
+      return repository;
+    });
   }
 
   async #read<Method extends keyof ValueReads>(

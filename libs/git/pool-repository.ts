@@ -1,4 +1,4 @@
-import { hasCode, PackhorseError } from '#base';
+import { hasCode, PackhorseError, TurnMemo } from '#base';
 import type { RefSnapshot } from '#wire';
 import { DelegatedRepository } from './delegate/delegated-repository.ts';
 import { DiskRepository, type DiskRepositoryOptions } from './disk-repository.ts';
@@ -49,6 +49,7 @@ export class PoolRepository {
   /** All handles, those of the readers too. */
   readonly #handles = new Set<SharedHandle>();
   readonly #lastCommits = new LastCommits();
+  readonly #delegated = new TurnMemo<'now', Promise<DelegatedRepository | undefined>>();
   #opening: Promise<DiskRepository | DelegatedRepository> | undefined;
 
   constructor(node: PoolNode, location: RepositoryLocation) {
@@ -87,12 +88,16 @@ export class PoolRepository {
   }
 
   /** The repository as git serves it, where we do not understand it; undefined for nearly all. */
-  async delegated(): Promise<DelegatedRepository | undefined> {
+  delegated(): Promise<DelegatedRepository | undefined> {
+    return this.#delegated.get('now', () => this.#findDelegated());
+  }
+
+  async #findDelegated(): Promise<DelegatedRepository | undefined> {
     const repository = await this.#opened();
     if (repository instanceof DelegatedRepository) return repository;
     if (this.location.mode === 'owned' || (await repository.isUnderstood())) return undefined;
     this.#opening = undefined;
-    return await this.delegated();
+    return await this.#findDelegated();
   }
 
   async #opened(): Promise<DiskRepository | DelegatedRepository> {

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { PackhorseError } from '#base';
+import { PackhorseError, TurnMemo } from '#base';
 import type { Storage } from './storage.ts';
 import { unlessMissing } from './volume/disk.ts';
 import { areUnchanged, type SeenPath } from './volume/seen-file.ts';
@@ -89,8 +89,8 @@ export class RepositoryConfig {
   readonly #storage: Storage;
   readonly #gitDir: string;
   #remembered: Remembered | undefined;
-  /** The files were looked at since the running callback began, so for everything that it works on. */
-  #isChecked = false;
+  /** One request asks several times. */
+  readonly #checked = new TurnMemo<'values', Promise<ConfigValues>>();
 
   constructor(storage: Storage, gitDir: string) {
     this.#storage = storage;
@@ -98,13 +98,14 @@ export class RepositoryConfig {
   }
 
   /** Throws `failed_precondition` when git cannot make sense of the config. */
-  async values(): Promise<ConfigValues> {
+  values(): Promise<ConfigValues> {
+    return this.#checked.get('values', () => this.#read());
+  }
+
+  async #read(): Promise<ConfigValues> {
     const { disk, clock } = this.#storage;
     const remembered = this.#remembered;
-    if (remembered !== undefined && (this.#isChecked || (await areUnchanged(disk, remembered.files)))) {
-      this.#keepCheck();
-      return remembered.values;
-    }
+    if (remembered !== undefined && (await areUnchanged(disk, remembered.files))) return remembered.values;
     const readAtMs = clock.nowMs();
     const listed = await this.#list();
     const files: SeenPath[] = [];
@@ -121,13 +122,6 @@ export class RepositoryConfig {
     }
     this.#remembered = { values: new ConfigValues(listed.entries, listed.protectedEntries), files };
     return this.#remembered.values;
-  }
-
-  /** One request asks several times, and nothing else can have come in before the next tick. */
-  #keepCheck(): void {
-    if (this.#isChecked) return;
-    this.#isChecked = true;
-    process.nextTick(() => (this.#isChecked = false));
   }
 
   async #list(): Promise<ReturnType<typeof parseConfigList>> {

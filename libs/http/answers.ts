@@ -56,7 +56,7 @@ export async function sendText(exchange: Exchange, answer: TextAnswer, lingerMs:
 export async function sendError(exchange: Exchange, thrown: unknown, lingerMs: number): Promise<void> {
   const error = toPackhorseError(thrown);
   exchange.failure = error;
-  if (exchange.signal.aborted && error.code === 'cancelled') return;
+  if (exchange.isAborted && error.code === 'cancelled') return;
   if (exchange.response.headersSent) exchange.breakOff();
   else await sendText(exchange, answerOf(error, exchange.id), lingerMs);
 }

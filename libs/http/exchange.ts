@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { clientAddress, PackhorseError, readChunks, type Clock } from '#base';
+import { clientAddress, readChunks, type Clock, type PackhorseError } from '#base';
 
 /** A client may name its request, so that its own logs and ours can be joined. */
 const acceptableId = /^[\w.:-]{1,64}$/;
@@ -9,22 +9,25 @@ const acceptableId = /^[\w.:-]{1,64}$/;
 /** Bytes that a connection had moved when its previous request was finished. */
 const movedBefore = new WeakMap<Socket, { readonly read: number; readonly written: number }>();
 
+/** What goes wrong on a socket ends in `close`; without a listener it would end the process. */
+const ignore = (): void => undefined;
+
 /** One request and its response, with what the access log says about them. */
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly id: string;
   readonly remoteAddress: string;
-  /** Aborted when the client is gone or the server shuts down. */
-  readonly signal: AbortSignal;
   /** For the log: who asked, once that is known, and what went wrong. */
   login: string | undefined;
   failure: PackhorseError | undefined;
   /** Whether the response says the id. */
   tellsId = true;
-  readonly #abort = new AbortController();
   readonly #clock: Clock;
   readonly #startedMs: number;
+  #id: string | undefined;
+  #abort: AbortController | undefined;
+  #abortReason: PackhorseError | undefined;
+  #lastChunk: Uint8Array | undefined;
   /** True while the client waits for `100 Continue` before it sends its body (RFC 9110, 10.1.1). */
   #awaitsContinue: boolean;
   #isBodyRead = false;
@@ -35,21 +38,33 @@ export class Exchange {
     this.#awaitsContinue = awaitsContinue;
     this.#clock = clock;
     this.#startedMs = clock.nowMs();
-    this.signal = this.#abort.signal;
     this.remoteAddress = clientAddress(request);
-    const named = request.headers['x-request-id'];
-    this.id = typeof named === 'string' && acceptableId.test(named) ? named : randomUUID();
-    // What goes wrong on a socket ends in `close`; without a listener it would end the process.
-    request.on('error', () => undefined);
-    response.on('error', () => undefined);
-    response.once('close', () => {
-      if (!response.writableFinished) this.abort(new PackhorseError('cancelled', 'The client went away.'));
-    });
+    request.on('error', ignore);
+    response.on('error', ignore);
+  }
+
+  get id(): string {
+    const named = this.request.headers['x-request-id'];
+    return (this.#id ??= typeof named === 'string' && acceptableId.test(named) ? named : randomUUID());
+  }
+
+  /** Aborted when the client is gone or the server shuts down. Most exchanges end without ever having needed one. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#abortReason !== undefined) this.#abort.abort(this.#abortReason);
+    }
+    return this.#abort.signal;
+  }
+
+  get isAborted(): boolean {
+    return this.#abortReason !== undefined;
   }
 
   /** Ends whatever runs for this request. */
   abort(reason: PackhorseError): void {
-    this.#abort.abort(reason);
+    this.#abortReason ??= reason;
+    this.#abort?.abort(reason);
   }
 
   /** Asks for the body of a client that waits to be asked. */
@@ -61,8 +76,12 @@ export class Exchange {
 
   /** Begins the response, which carries the request's id where the client is to know it. */
   writeHead(status: number, headers: OutgoingHttpHeaders): void {
-    const id = this.tellsId ? { 'X-Request-Id': this.id } : {};
-    this.response.writeHead(status, { ...headers, ...id });
+    this.response.writeHead(status, this.tellsId ? { ...headers, 'X-Request-Id': this.id } : headers);
+  }
+
+  /** The last of the body, which is to leave together with the end of the response. */
+  writeLast(chunk: Uint8Array): void {
+    this.#lastChunk = chunk;
   }
 
   /** Says that the whole body was read, which the HTTP parser notices only a moment later. */
@@ -84,7 +103,9 @@ export class Exchange {
    */
   async end(lingerMs: number): Promise<void> {
     const { request, response } = this;
+    const lastChunk = this.#lastChunk;
     if (!this.#awaitsContinue && this.isReceiving) {
+      if (lastChunk !== undefined) response.write(lastChunk);
       const patience = AbortSignal.any([this.signal, AbortSignal.timeout(lingerMs)]);
       try {
         for await (const _ of readChunks(request, patience));
@@ -92,8 +113,9 @@ export class Exchange {
         response.destroy();
         return;
       }
-    }
-    response.end();
+      response.end();
+    } else if (lastChunk === undefined) response.end();
+    else response.end(lastChunk);
   }
 
   /** Closes the connection after what was written so far, so that nobody takes it for a whole response. */
@@ -104,19 +126,20 @@ export class Exchange {
   }
 
   /** One line of the access log, once the response is closed. */
-  record(): Readonly<Record<string, unknown>> {
+  record(door: string): Readonly<Record<string, unknown>> {
     const { request, response } = this;
     const { socket } = request;
-    const before = movedBefore.get(socket) ?? { read: 0, written: 0 };
+    const before = movedBefore.get(socket);
     movedBefore.set(socket, { read: socket.bytesRead, written: socket.bytesWritten });
     return {
+      door,
       requestId: this.id,
       method: request.method,
       path: request.url?.split('?', 1)[0],
       status: response.headersSent ? response.statusCode : undefined,
       durationMs: this.#clock.nowMs() - this.#startedMs,
-      bytesIn: socket.bytesRead - before.read,
-      bytesOut: socket.bytesWritten - before.written,
+      bytesIn: socket.bytesRead - (before?.read ?? 0),
+      bytesOut: socket.bytesWritten - (before?.written ?? 0),
       remoteAddress: this.remoteAddress,
       userAgent: request.headers['user-agent'],
       ...(this.login !== undefined && { login: this.login }),

@@ -72,25 +72,37 @@ async function runSession(exchange: Exchange, target: ServedTarget, options: Git
 }
 
 async function advertise(exchange: Exchange, service: GitService, session: GitSession): Promise<void> {
-  const { request, signal } = exchange;
+  const { request } = exchange;
   const version = versionOf(exchange, service);
   // Protocol v2 dispenses with the line that names the service (gitprotocol-http, "Smart Clients").
   const preamble = version === 2 ? [] : [serviceLine(service)];
   using output = new GitResponse(exchange, `application/x-git-${service}-advertisement`, preamble);
   if (request.method !== 'HEAD') {
-    await session.advertise({ input: nothing, output, version, stateless: true, signal });
+    await session.advertise(conversation(exchange, { input: nothing, output, version }));
   }
   output.finish();
 }
 
 async function serve(exchange: Exchange, service: GitService, session: GitSession): Promise<void> {
-  const { request, signal } = exchange;
   using output = new GitResponse(exchange, `application/x-git-${service}-result`);
   const version = versionOf(exchange, service);
-  await using body = new RequestBody(request, signal);
-  await session.serve({ input: body.chunks, output, version, stateless: true, signal });
+  await using body = new RequestBody(exchange.request, exchange.signal);
+  await session.serve(conversation(exchange, { input: body.chunks, output, version }));
   if (body.isWhole) exchange.bodyWasRead();
   output.finish();
+}
+
+function conversation(
+  exchange: Exchange,
+  parts: Pick<Conversation, 'input' | 'output' | 'version'>,
+): Conversation {
+  return {
+    ...parts,
+    stateless: true,
+    get signal() {
+      return exchange.signal;
+    },
+  };
 }
 
 function versionOf({ request }: Exchange, service: GitService): Conversation['version'] {

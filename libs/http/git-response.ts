@@ -6,6 +6,8 @@ import type { Exchange } from './exchange.ts';
 /** An answer that is no longer than this, and ready at once, leaves as one piece. */
 const maxHeldBytes = 256 * 1024;
 
+const done = Promise.resolve();
+
 /**
  * The body of a successful Git response. What is written first is held back until the end of this
  * turn of the event loop: most answers are complete by then, and leave in one piece whose length
@@ -27,14 +29,12 @@ export class GitResponse implements ByteSink, Disposable {
     this.#preamble = preamble;
   }
 
-  async write(...chunks: readonly Uint8Array[]): Promise<void> {
-    const { response, signal } = this.#exchange;
-    if (signal.aborted) throw abortError(signal);
-    if (chunks.length === 0) return;
-    if (response.headersSent || !this.#hold(chunks)) {
-      // A little is not waited for, so that a short answer leaves together with its end.
-      await this.#put(chunks, () => response.writableLength < response.writableHighWaterMark);
-    }
+  write(...chunks: readonly Uint8Array[]): Promise<void> {
+    const { response, isAborted } = this.#exchange;
+    if (isAborted) return Promise.reject(abortError(this.#exchange.signal));
+    if (chunks.length === 0 || (!response.headersSent && this.#hold(chunks))) return done;
+    // A little is not waited for, so that a short answer leaves together with its end.
+    return this.#put(chunks, () => response.writableLength < response.writableHighWaterMark);
   }
 
   async writeThrough(...chunks: readonly Uint8Array[]): Promise<void> {
@@ -82,9 +82,15 @@ export class GitResponse implements ByteSink, Disposable {
 
   /** The whole body was written; the exchange ends the response. */
   finish(): void {
-    const { request, response } = this.#exchange;
-    if (response.headersSent) return;
-    this.#send(request.method === 'HEAD' ? {} : { 'Content-Length': this.#heldBytes });
+    const exchange = this.#exchange;
+    if (exchange.response.headersSent) return;
+    if (exchange.request.method === 'HEAD') return this.#send({});
+    clearImmediate(this.#flushSoon);
+    this.#writeHead({ 'Content-Length': this.#heldBytes });
+    const last = this.#held.pop();
+    for (const chunk of this.#held) exchange.response.write(chunk);
+    if (last !== undefined) exchange.writeLast(last);
+    this.#held = [];
   }
 
   /** Sends what is held back: a failure is not to swallow what was said before it. */
@@ -95,11 +101,13 @@ export class GitResponse implements ByteSink, Disposable {
   #send(headers: OutgoingHttpHeaders): void {
     const { response } = this.#exchange;
     clearImmediate(this.#flushSoon);
-    if (!response.headersSent) {
-      this.#exchange.writeHead(200, { ...noCacheHeaders, 'Content-Type': this.#contentType, ...headers });
-    }
+    if (!response.headersSent) this.#writeHead(headers);
     for (const chunk of this.#held) response.write(chunk);
     this.#held = [];
     this.#heldBytes = 0;
+  }
+
+  #writeHead(headers: OutgoingHttpHeaders): void {
+    this.#exchange.writeHead(200, { ...noCacheHeaders, 'Content-Type': this.#contentType, ...headers });
   }
 }

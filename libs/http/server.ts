@@ -18,6 +18,7 @@ import { sendError } from './answers.ts';
 import { answerBusy, answerProtocolError } from './client-error.ts';
 import { Exchange } from './exchange.ts';
 import { serveFile } from './file-door.ts';
+import { GatheredWork } from './gathered-work.ts';
 import { serveGit } from './git-door.ts';
 import { parseGitTarget } from './git-target.ts';
 import { parseRootTarget } from './root-target.ts';
@@ -66,6 +67,7 @@ class NodeHttpServer implements HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
   readonly #running = new Set<Exchange>();
+  readonly #gitWork = new GatheredWork();
   readonly #limit: ConnectionLimit;
   readonly #clock: Clock;
   readonly #health: Health = {
@@ -167,7 +169,7 @@ class NodeHttpServer implements HttpServer {
       return 'git';
     }
     if (target !== undefined && target.kind !== 'file') {
-      void serveGit(exchange, target, this.#options);
+      this.#gitWork.add(() => void serveGit(exchange, target, this.#options));
       return 'git';
     }
     if (serveStatus(exchange, this.#health, metrics, settings)) return 'status';
@@ -184,11 +186,13 @@ class NodeHttpServer implements HttpServer {
   #finish(exchange: Exchange, door: 'git' | 'status' | 'web'): void {
     const { log, metrics } = this.#options;
     this.#running.delete(exchange);
-    const { failure, response } = exchange;
+    const { response } = exchange;
+    if (!response.writableFinished) exchange.abort(new PackhorseError('cancelled', 'The client went away.'));
+    const { failure } = exchange;
     if (failure !== undefined && (failure.code === 'internal' || failure.code === 'data_loss')) {
       log.error('a request failed', { requestId: exchange.id, error: failure });
     }
-    log.info('http request', { door, ...exchange.record() });
+    log.info('http request', () => exchange.record(door));
     const status = response.headersSent ? `${Math.floor(response.statusCode / 100)}xx` : 'none';
     metrics.httpRequests.inc({ door, status });
     // The connection of a finished request rests, and would hold up the end for its idle time.

@@ -18,6 +18,26 @@ function describeError(thrown: unknown): unknown {
   return thrown instanceof Error ? stdSerializers.err(thrown) : thrown;
 }
 
+const secretNames: ReadonlySet<string> = new Set(['authorization', 'password', 'token', 'secret']);
+
+/** Without what looks like a credential, in `fields` or in an object right below; the same object where there is none. */
+function withoutSecrets<Fields extends object>(fields: Fields, isInner = false): Fields {
+  let clean: Fields | undefined;
+  for (const [name, value] of Object.entries(fields)) {
+    const isSecret = secretNames.has(name);
+    if (!isSecret && (isInner || typeof value !== 'object' || value === null)) continue;
+    const kept: unknown = isSecret ? '[Redacted]' : withoutSecrets(value as object, true);
+    if (kept !== value) clean = { ...(clean ?? fields), [name]: kept };
+  }
+  return clean ?? fields;
+}
+
+/** As they are written. pino could do both, at several times the cost of the rest of a line. */
+function writable(fields: LogFields = {}): LogFields {
+  const { error } = fields;
+  return withoutSecrets(error === undefined ? fields : { ...fields, error: describeError(error) });
+}
+
 /**
  * Structured JSON lines on standard error (pino: the usual logger of Node servers, and the fastest),
  * some at a time.
@@ -32,19 +52,6 @@ export function createLog(options: { readonly level: LogLevel; readonly fields?:
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       messageKey: 'message',
-      serializers: { error: describeError },
-      redact: {
-        paths: [
-          'authorization',
-          'password',
-          'token',
-          'secret',
-          '*.authorization',
-          '*.password',
-          '*.token',
-          '*.secret',
-        ],
-      },
     },
     lines,
   );
@@ -62,16 +69,21 @@ function standardError(): LineBatch {
 /** What is worth a warning may be the last that is heard of this process: it is written at once. */
 function wrap(logger: pino.Logger, flush: () => void): Log {
   return {
-    debug: (message, fields) => logger.debug(fields ?? {}, message),
-    info: (message, fields) => logger.info(fields ?? {}, message),
+    debug: (message, fields) => {
+      if (logger.isLevelEnabled('debug')) logger.debug(writable(fields), message);
+    },
+    info: (message, fields) => {
+      if (!logger.isLevelEnabled('info')) return;
+      logger.info(writable(typeof fields === 'function' ? fields() : fields), message);
+    },
     warn: (message, fields) => {
-      logger.warn(fields ?? {}, message);
+      logger.warn(writable(fields), message);
       flush();
     },
     error: (message, fields) => {
-      logger.error(fields ?? {}, message);
+      logger.error(writable(fields), message);
       flush();
     },
-    child: (fields) => wrap(logger.child(fields), flush),
+    child: (fields) => wrap(logger.child(writable(fields)), flush),
   };
 }

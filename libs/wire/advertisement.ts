@@ -6,6 +6,7 @@ import {
   uploadPackCapabilities,
 } from './capabilities.ts';
 import { hiddenRefs, visibleRefs } from './hidden-refs.ts';
+import type { WireOptions } from './options.ts';
 import { flushPkt, pktText } from './pkt-line.ts';
 import type { Ref, RefSnapshot, UploadPackPolicy } from './repository.ts';
 
@@ -96,16 +97,30 @@ export function uploadPackAdvertisement(input: UploadPackAdvertisement): readonl
   return frame(refs, uploadPackCapabilities({ ...input, headTarget }), objectFormat, version, input.shallows);
 }
 
-/** The capabilities of version 2; they depend on no ref. */
+interface EncodedCapabilities {
+  readonly objectFormat: ObjectFormat;
+  readonly agent: string;
+  readonly bytes: Uint8Array;
+}
+
+const capabilitiesByPolicy = new WeakMap<UploadPackPolicy, EncodedCapabilities>();
+
+/** The capabilities of version 2; they depend on no ref, and are encoded once for each policy. */
 export function protocolV2Advertisement(
   policy: UploadPackPolicy,
   objectFormat: ObjectFormat,
-  agent: string,
-  sessionId: string,
+  options: Pick<WireOptions, 'agent' | 'sessionId'>,
 ): Uint8Array {
+  const { agent } = options;
+  const known = capabilitiesByPolicy.get(policy);
+  if (known?.objectFormat === objectFormat && known.agent === agent) return known.bytes;
+  const namesSession = policy.advertiseSessionId === true;
+  const sessionId = namesSession ? options.sessionId : '';
   const capabilities = protocolV2Capabilities(policy, objectFormat, agent, sessionId);
   const lines = capabilities.map((line) => pktText(`${line}\n`));
-  return Buffer.from(`${pktText('version 2\n')}${lines.join('')}0000`);
+  const bytes = Buffer.from(`${pktText('version 2\n')}${lines.join('')}0000`);
+  if (!namesSession) capabilitiesByPolicy.set(policy, { objectFormat, agent, bytes });
+  return bytes;
 }
 
 export interface ReceivePackAdvertisement extends ReceivePackCapabilityInput {

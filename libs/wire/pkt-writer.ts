@@ -129,11 +129,12 @@ export class PktWriter {
     if (this.#queuedBytes >= gatherBytes) await this.send();
   }
 
-  async #write(chunks: readonly Uint8Array[]): Promise<void> {
-    const gathered = this.#queued.length > 0 ? [Buffer.concat(this.#queued), ...chunks] : chunks;
+  #write(chunks: readonly Uint8Array[]): Promise<void> {
+    if (this.#queued.length === 0) return this.#underWay(this.#sink.write(...chunks));
+    const gathered = [Buffer.concat(this.#queued), ...chunks];
     this.#queued = [];
     this.#queuedBytes = 0;
-    await this.#underWay(this.#sink.write(...gathered));
+    return this.#underWay(this.#sink.write(...gathered));
   }
 
   async #underWay(write: Promise<void>): Promise<void> {

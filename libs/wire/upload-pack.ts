@@ -24,10 +24,8 @@ export function advertiseUploadPack(
   return conduct(conversation, options, async (writer) => {
     const { uploadPolicy: policy, objectFormat } = repository;
     const { version, stateless } = conversation;
+    if (version === 2) return writer.encoded(protocolV2Advertisement(policy, objectFormat, options));
     const { agent, sessionId } = options;
-    if (version === 2) {
-      return writer.encoded(protocolV2Advertisement(policy, objectFormat, agent, sessionId));
-    }
     const [snapshot, shallows] = await Promise.all([repository.refs(), repository.shallows()]);
     const input = { snapshot, policy, objectFormat, agent, sessionId, version, stateless, shallows };
     return writer.encoded(...uploadPackAdvertisement(input));

@@ -46,7 +46,8 @@ export class HttpDoor implements AsyncDisposable {
   private constructor(settings: Partial<Settings['http']>, options: Partial<HttpServerOptions>) {
     const log: Log = {
       ...silentLog,
-      info: (_message, fields) => this.accesses.push(fields ?? {}),
+      info: (_message, fields) =>
+        this.accesses.push((typeof fields === 'function' ? fields() : fields) ?? {}),
       error: (_message, fields) => this.failures.push(fields ?? {}),
     };
     this.#server = createHttpServer({

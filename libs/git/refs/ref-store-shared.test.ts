@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, systemClock } from '#base';
 import { git, tryGit } from '#test/git';
 import { create, push, reasons, refFixture, remove, sameAsGit, update } from '#test/ref-fixture';
@@ -41,8 +42,49 @@ test('a file that is overwritten in place with the same size is read again', asy
   for (let round = 0; round < 50; round += 1) {
     const oid = oids[round % 3] ?? '';
     writeFileSync(path, `${oid}\n`);
+    // Nothing from outside happens within a turn of the event loop.
+    await nextTurn();
     assert.equal((await refs.snapshot()).get('refs/heads/main')?.oid, oid);
   }
+});
+
+test('who asks in the same turn shares one look at the disk, who asks later gets a look of their own', async () => {
+  const { bare, oids, store } = await refFixture();
+  await git(['update-ref', 'refs/heads/main', oids[0]], { cwd: bare });
+  let looks = 0;
+  const counting = {
+    ...systemDisk,
+    stampNow: (path: string) => ((looks += Number(path.endsWith('/HEAD'))), systemDisk.stampNow(path)),
+  };
+  // A clock that is ahead makes every time stamp look old enough to be trusted.
+  const refs = store('shared', {
+    disk: counting,
+    clock: { ...systemClock, nowMs: () => Date.now() + 60_000 },
+  });
+  await refs.snapshot();
+  await nextTurn();
+  looks = 0;
+  const together = await Promise.all([refs.snapshot(), refs.snapshot(), refs.snapshot()]);
+  assert.equal(looks, 1);
+  await git(['update-ref', 'refs/heads/main', oids[1]], { cwd: bare });
+  const later = await refs.snapshot();
+  assert.deepEqual(
+    [...together, later].map((snapshot) => snapshot.get('refs/heads/main')?.oid),
+    [oids[0], oids[0], oids[0], oids[1]],
+  );
+  assert.equal(looks, 2);
+});
+
+test('a change of our own is seen in the turn that it was made in', async () => {
+  const { bare, oids, store } = await refFixture();
+  const [one, two] = oids;
+  await git(['update-ref', 'refs/heads/main', one], { cwd: bare });
+  const refs = store('shared');
+  const before = refs.snapshot();
+  const changed = refs.transact([update('refs/heads/main', one, two)], push);
+  assert.equal((await before).get('refs/heads/main')?.oid, one);
+  await changed;
+  assert.equal((await refs.snapshot()).get('refs/heads/main')?.oid, two);
 });
 
 test('what did not change is not read again', async () => {

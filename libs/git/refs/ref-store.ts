@@ -1,4 +1,4 @@
-import { type Clock, type Log, type ObjectFormat, PackhorseError, zeroOid } from '#base';
+import { type Clock, type Log, type ObjectFormat, PackhorseError, TurnMemo, zeroOid } from '#base';
 import type { CommandResult, Head, Ref, RefCommand, RefSnapshot } from '#wire';
 import type { Pusher } from '../agent.ts';
 import type { ObjectReader } from '../object-reader.ts';
@@ -47,6 +47,8 @@ export class RefStore {
   readonly #backlog: ReflogBacklog;
   readonly #reading = new Serial();
   readonly #writing = new Serial();
+  /** Requests that are answered together share one look at the disk. */
+  readonly #looked = new TurnMemo<'now', Promise<RefSnapshot>>();
   #snapshot: Snapshot | undefined;
   /** What the disk said when it was last read. */
   #state: RefFilesState | undefined;
@@ -65,7 +67,7 @@ export class RefStore {
   /** The refs now. Throws `data_loss` when they cannot be read. */
   async snapshot(): Promise<RefSnapshot> {
     if (this.#options.mode === 'owned' && this.#snapshot !== undefined) return this.#snapshot;
-    return await this.#read();
+    return await this.#looked.get('now', () => this.#read());
   }
 
   /** What one ref (or HEAD) says on disk now; undefined when it does not exist. */
@@ -81,13 +83,13 @@ export class RefStore {
     commands: readonly RefCommand[],
     options: TransactionOptions,
   ): Promise<TransactionOutcome['results']> {
-    if (options.atomic) return await this.#writing.run(() => this.#transact(commands, options));
+    if (options.atomic) return await this.#write(() => this.#transact(commands, options));
     // A deleted name makes room for names above and below it, so deletions come first.
     const isDeletion = (command: RefCommand): boolean =>
       command.newOid === zeroOid(this.#options.objectFormat);
     const deletions = commands.filter((command) => isDeletion(command));
     const others = commands.filter((command) => !isDeletion(command));
-    return await this.#writing.run(async () => {
+    return await this.#write(async () => {
       const deleted = await this.#transact(deletions, options);
       const written = await this.#transact(others, options);
       const results = [deleted.values(), written.values()] as const;
@@ -144,7 +146,7 @@ export class RefStore {
     if (!isStorableRefName(target) || !target.startsWith('refs/heads/')) {
       throw new PackhorseError('invalid_argument', 'The default branch must be a valid branch name.');
     }
-    await this.#writing.run(async () => {
+    await this.#write(async () => {
       const before = await this.snapshot();
       const head: Head = { symref: target, ...oidOf(before.get(target)) };
       try {
@@ -157,9 +159,21 @@ export class RefStore {
     });
   }
 
+  /** One change after the other; what was seen before one is not taken for what is there after it. */
+  #write<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#writing.run(async () => {
+      this.#looked.forget();
+      try {
+        return await work();
+      } finally {
+        this.#looked.forget();
+      }
+    });
+  }
+
   /** Runs `work`, which may change how refs and reflogs are stored but no value, while no transaction runs. */
   async exclusively(work: () => Promise<void>): Promise<void> {
-    await this.#writing.run(async () => {
+    await this.#write(async () => {
       await this.#settle();
       await work();
     });
@@ -193,7 +207,7 @@ export class RefStore {
 
   /** Writes the reflogs that were put off. Never throws: the next opening tries again. */
   async settleReflogs(): Promise<void> {
-    await this.#writing.run(() => this.#settle());
+    await this.#write(() => this.#settle());
   }
 
   async #settle(): Promise<void> {
