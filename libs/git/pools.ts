@@ -155,6 +155,7 @@ export class RepositoryPools {
     await this.#pools.running(id)?.stop({ drain: true });
     this.#repositories.delete(id);
     await this.#node.storage.packCache?.forget(id);
+    await this.#node.storage.composer?.forgetRepository(id);
   }
 
   /** Starts nothing new, lets what runs end, and closes all pools; after `timeoutMs` they are cut off. */

@@ -94,7 +94,7 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
   return {
     ...storage,
     packCache,
-    composer: new PackComposer(storage, packCache),
+    composer: new PackComposer(storage, packCache, join(dirname(path), 'bases')),
     bundlesPath: join(dirname(path), 'bundles'),
   };
 }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { ObjectFormat, Oid } from '#base';
-import type { DiskRepository, Storage } from '#git';
+import { type DiskRepository, GitRunner, type Storage } from '#git';
 import type { PackRequest } from '#wire';
 import { newBareRepository, openDiskRepository, testStorage } from '#test/disk-repository';
 import { git, tryGit } from '#test/git';
@@ -18,6 +18,7 @@ interface Scene {
   readonly format: ObjectFormat;
   readonly storage: Storage;
   readonly repository: DiskRepository;
+  readonly packCachePath: string;
 }
 
 /** A bare repository of some commits, each with a file of its own, and the server's view of it. */
@@ -30,7 +31,7 @@ async function scene(
   const storage = testStorage({ packCachePath }, { basePackMinBytes: 0, ...settings });
   after(() => storage.composer?.close());
   const repository = await openDiskRepository(bare, 'shared', storage);
-  const made = { bare, format, storage, repository };
+  const made = { bare, format, storage, repository, packCachePath };
   for (let index = 0; index < 5; index += 1)
     await commit(made, 'main', { [`file${index}`]: randomBytes(20_000) });
   return made;
@@ -231,11 +232,68 @@ test('only a client that wants everything gets a composed pack', async () => {
     assert.ok((await fetched(made, { wants, ...request })).length > 0);
   }
   assert.equal(composed(made), 0);
-  // Tags come along that were not asked for.
-  await git(['tag', '-a', '-m', 'a tag', 'v1', 'main'], { cwd: made.bare });
-  const pack = await fetched(made, { wants });
-  assert.deepEqual(await objectsIn(made, pack), await reachable(made));
-  assert.equal(composed(made), 0);
+});
+
+test('a clone of one branch is composed with the tags on it, and goes another way where not all are', async () => {
+  const made = await scene();
+  const { bare } = made;
+  await git(['tag', '-a', '-m', 'a tag', 'v1', 'main~2'], { cwd: bare });
+  await git(['tag', '-a', '-m', 'a tag of a tag', 'v1-again', 'v1'], { cwd: bare });
+  await git(['repack', '-adbq'], { cwd: bare });
+  const main = await commit(made, 'main', { more: randomBytes(10) });
+  await git(['tag', '-a', '-m', 'a later tag', 'v2', 'main'], { cwd: bare });
+  const wants = [main];
+  for (const expected of [1, 2]) {
+    assert.deepEqual(await objectsIn(made, await fetched(made, { wants })), await reachable(made));
+    assert.equal(composed(made), expected);
+  }
+  // Without its tags the base has more than was asked for.
+  const bareOfTags = await fetched(made, { wants, includeTag: false });
+  assert.deepEqual(await objectsIn(made, bareOfTags), await reachable(made, main));
+  // A tag on another branch is not sent, a tag of a blob is, and both are for git to find out.
+  await commit(made, 'other', { other: randomBytes(10) });
+  const asked = await reachable(made, main, 'refs/tags/v1-again', 'refs/tags/v2');
+  for (const target of ['other', 'main:file0']) {
+    await git(['tag', '-f', '-a', '-m', 'elsewhere', 'v3', target], { cwd: bare });
+    const v3 = await git(['rev-parse', 'v3'], { cwd: bare });
+    const expected = target === 'other' ? asked : [...asked, v3].toSorted();
+    assert.deepEqual(await objectsIn(made, await fetched(made, { wants })), expected);
+  }
+  assert.equal(composed(made), 2);
+});
+
+/** Knows how often objects were listed. */
+class CountingRunner extends GitRunner {
+  lists = 0;
+
+  override start(...given: Parameters<GitRunner['start']>): ReturnType<GitRunner['start']> {
+    if (given[0].args[0] === 'rev-list') this.lists += 1;
+    return super.start(...given);
+  }
+}
+
+test('what is known of a base outlives the server, and goes with its pack', async () => {
+  const made = await scene();
+  await git(['repack', '-adbq'], { cwd: made.bare });
+  await fetched(made);
+  const restarted = async (): Promise<{ again: Scene; git: CountingRunner }> => {
+    const runner = new CountingRunner({ timeoutMs: 60_000 });
+    const parts = { packCachePath: made.packCachePath, git: runner };
+    const storage = testStorage(parts, { basePackMinBytes: 0 });
+    after(() => storage.composer?.close());
+    const repository = await openDiskRepository(made.bare, 'shared', storage);
+    return { again: { ...made, storage, repository }, git: runner };
+  };
+  const first = await restarted();
+  await commit(made, 'topic', { more: randomBytes(10) });
+  assert.deepEqual(await objectsIn(made, await fetched(first.again)), await reachable(made));
+  assert.deepEqual([composed(first.again), first.git.lists], [1, 0]);
+  // Another pack is looked at anew.
+  await git(['repack', '-adbq'], { cwd: made.bare });
+  const second = await restarted();
+  assert.deepEqual(await objectsIn(made, await fetched(second.again)), await reachable(made));
+  assert.equal(composed(second.again), 1);
+  assert.ok(second.git.lists > 0);
 });
 
 test('eight clones after a push are composed once', async () => {

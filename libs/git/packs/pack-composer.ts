@@ -1,5 +1,5 @@
 import { type ObjectFormat, type Oid, PackhorseError } from '#base';
-import type { PackPart, PackRequest, RefSnapshot } from '#wire';
+import type { PackPart, PackRequest, Ref, RefSnapshot } from '#wire';
 import { encodeEntry, encodePack, type PackedObject } from '../objects/pack-encoder.ts';
 import type { RawObject } from '../objects/raw.ts';
 import type { CachedRequest, PackCache, StoredPack } from '../pack-cache/pack-cache.ts';
@@ -8,6 +8,7 @@ import { ConcurrencyLimit } from '../process/limit.ts';
 import type { Storage } from '../storage.ts';
 import { type BasePack, isSamePack, largestPack, packHeaderBytes } from './base-pack.ts';
 import { type BaseRecord, type ObjectsBeyond, examineBase, objectsBeyond } from './base-record.ts';
+import { BaseRecords } from './base-records.ts';
 import { ComposedPack, type ComposedPackParts, type PackHash } from './composed-pack.ts';
 import { HashThreads } from './hash-threads.ts';
 import { packObjects } from './pack-producer.ts';
@@ -26,12 +27,14 @@ export interface ComposerSource {
   readonly reachable: (oids: readonly Oid[], tips: readonly Oid[]) => Promise<boolean>;
 }
 
+/** With more tags that were not asked for, git finds out which of them belong to a pack. */
+const maxUnaskedTags = 20_000;
 /** Composed packs that are remembered; past it the least recently used is composed again when it is asked for. */
 const maxComposed = 64;
 /** More than this of what is beyond a base is kept in a file. */
 const maxInMemoryBytes = 256 * 1024;
-/** Repositories whose base pack is known. */
-const maxRecords = 4096;
+/** Repositories whose pack was looked at in vain. */
+const maxRefusals = 4096;
 /** Without bitmaps a larger pack is looked at in the background, while the fetch goes another way. */
 const maxUnmappedBytes = 16 * 1024 * 1024;
 
@@ -49,7 +52,7 @@ export class PackComposer {
   readonly #storage: Storage;
   readonly #cache: PackCache;
   readonly #composed = new Map<PackKey, Promise<ComposedPack | undefined>>();
-  readonly #records = new Map<string, BaseRecord>();
+  readonly #records: BaseRecords;
   readonly #refusals = new Map<string, Refusal>();
   readonly #examined = new Map<string, Promise<void>>();
   readonly #threads: HashThreads;
@@ -59,9 +62,11 @@ export class PackComposer {
   /** Packs that were composed for them. */
   made = 0;
 
-  constructor(storage: Storage, cache: PackCache) {
+  /** `recordsPath`: the directory for what is known of base packs. */
+  constructor(storage: Storage, cache: PackCache, recordsPath: string) {
     this.#storage = storage;
     this.#cache = cache;
+    this.#records = new BaseRecords(recordsPath, storage.random);
     this.#threads = new HashThreads(storage.clock);
   }
 
@@ -69,11 +74,12 @@ export class PackComposer {
   async serve(
     source: ComposerSource,
     request: PackRequest,
+    refs: RefSnapshot,
     key: PackKey,
   ): Promise<AsyncIterable<PackPart> | undefined> {
     // Once more when the base pack was replaced meanwhile.
     for (const _ of [1, 2]) {
-      const composed = await this.#find(source, request, key);
+      const composed = await this.#find(source, request, refs, key);
       if (composed === undefined) return undefined;
       const base = await composed.open();
       if (base !== undefined) {
@@ -86,8 +92,13 @@ export class PackComposer {
   }
 
   /** Composes a pack and its checksum ahead of the request that is going to ask for it. */
-  async prepare(source: ComposerSource, request: PackRequest, key: PackKey): Promise<void> {
-    const composed = await this.#find(source, request, key);
+  async prepare(
+    source: ComposerSource,
+    request: PackRequest,
+    refs: RefSnapshot,
+    key: PackKey,
+  ): Promise<void> {
+    const composed = await this.#find(source, request, refs, key);
     // It may have been forgotten meanwhile.
     if (this.#composed.has(key)) composed?.prepare();
   }
@@ -95,6 +106,12 @@ export class PackComposer {
   /** Forgets what nobody is going to ask for any more; who is reading it gets the rest. */
   forget(key: PackKey): void {
     this.#drop(key);
+  }
+
+  /** For a repository that is gone. */
+  async forgetRepository(id: string): Promise<void> {
+    this.#refusals.delete(id);
+    await this.#records.forget(id);
   }
 
   /** What is known of the largest pack, when all of it is reachable from `wants`. */
@@ -111,9 +128,14 @@ export class PackComposer {
     await this.#threads.close();
   }
 
-  async #find(source: ComposerSource, request: PackRequest, key: PackKey): Promise<ComposedPack | undefined> {
+  async #find(
+    source: ComposerSource,
+    request: PackRequest,
+    refs: RefSnapshot,
+    key: PackKey,
+  ): Promise<ComposedPack | undefined> {
     const known = this.#composed.get(key);
-    const composing = known ?? this.#compose(source, request);
+    const composing = known ?? this.#compose(source, request, refs);
     // The most recently used is the last one.
     this.#composed.delete(key);
     this.#composed.set(key, composing);
@@ -136,11 +158,16 @@ export class PackComposer {
     );
   }
 
-  async #compose(source: ComposerSource, request: PackRequest): Promise<ComposedPack | undefined> {
+  async #compose(
+    source: ComposerSource,
+    request: PackRequest,
+    refs: RefSnapshot,
+  ): Promise<ComposedPack | undefined> {
     const { objectFormat: format } = source;
-    const { wants } = request;
+    const tags = unaskedTags(request, refs);
+    const wants = [...new Set([...request.wants, ...tags.map(({ oid }) => oid)])];
     const record = await this.baseFor(source, wants);
-    if (record === undefined) return undefined;
+    if (record === undefined || !(await leadTo(source, request.wants, tags))) return undefined;
     // A push comes sooner or later, and then a checksum is needed.
     this.#threads.warm();
     const { pack } = record;
@@ -200,7 +227,7 @@ export class PackComposer {
     pack: BasePack,
     wants: readonly Oid[],
   ): Promise<BaseRecord | undefined> {
-    const known = this.#records.get(source.id);
+    const known = await this.#records.get(source.id);
     if (known !== undefined && isSamePack(known.pack, pack) && (await reaches(source, wants, known.tips))) {
       return known;
     }
@@ -235,27 +262,33 @@ export class PackComposer {
   ): () => Promise<BaseRecord | undefined> {
     return async () => {
       const record = await examineBase(this.#storage, gitDir, objectFormat, pack, wants);
-      if (record === undefined) remember(this.#refusals, id, { pack, wants: text });
-      else remember(this.#records, id, record);
+      if (record === undefined) this.#refuse(id, { pack, wants: text });
+      else await this.#records.put(id, record);
       return record;
     };
   }
+
+  #refuse(id: string, refusal: Refusal): void {
+    this.#refusals.delete(id);
+    this.#refusals.set(id, refusal);
+    const [oldest] = this.#refusals.keys();
+    if (this.#refusals.size > maxRefusals && oldest !== undefined) this.#refusals.delete(oldest);
+  }
 }
 
-/**
- * True when a request is for everything that its wants reach, tags included, and its client
- * understands every form that a stored pack may have.
- */
-export function isComposable(request: PackRequest, snapshot: RefSnapshot): boolean {
-  const { wants, haves, clientShallows, newShallows, unshallows } = request;
+/** True when a request is for everything that its wants reach, and its client understands every form that a stored pack may have. */
+export function isComposable(request: PackRequest): boolean {
+  const { haves, clientShallows, newShallows, unshallows } = request;
   const isWhole = [haves, clientShallows, newShallows, unshallows].every((oids) => oids.length === 0);
   if (!isWhole || request.filter !== undefined || request.allowMissingPromised === true) return false;
-  if (!request.ofsDelta) return false;
-  if (!request.includeTag) return true;
+  return request.ofsDelta;
+}
+
+/** Tags that are not asked for by name and that git would add, as their commits are in the pack (gitprotocol-capabilities, "include-tag"). */
+function unaskedTags({ wants, includeTag }: PackRequest, refs: RefSnapshot): readonly Ref[] {
+  if (!includeTag) return [];
   const wanted = new Set(wants);
-  return snapshot
-    .withPrefix('refs/tags/')
-    .every(({ oid, peeled }) => peeled === undefined || wanted.has(oid));
+  return refs.withPrefix('refs/tags/').filter(({ oid, peeled }) => peeled !== undefined && !wanted.has(oid));
 }
 
 /** True when everything reachable from `tips` is reachable from `wants`. */
@@ -275,11 +308,13 @@ async function reaches(
   return await source.reachable(others, wants);
 }
 
-function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > maxRecords && oldest !== undefined) map.delete(oldest);
+/** True when all `tags` are of commits that `wants` reach: git would add each of them, and no other. */
+async function leadTo(source: ComposerSource, wants: readonly Oid[], tags: readonly Ref[]): Promise<boolean> {
+  if (tags.length === 0) return true;
+  if (tags.length > maxUnaskedTags) return false;
+  const targets = new Set(tags.flatMap(({ peeled }) => peeled ?? []));
+  for (const oid of targets) if (!(await source.isCommit(oid))) return false;
+  return await source.reachable([...targets], wants);
 }
 
 /** The objects as they stand in a pack; undefined when that is more than `maxBytes`. */

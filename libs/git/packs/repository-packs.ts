@@ -73,8 +73,8 @@ export class RepositoryPacks {
     const stored = await packCache.find(cached, signal);
     if (stored !== undefined) return stored;
     const refs = await this.#source.refs();
-    if (facts.isPlain && isComposable(request, refs)) {
-      const composed = await composer?.serve(this.#composerSource, request, key);
+    if (facts.isPlain && isComposable(request)) {
+      const composed = await composer?.serve(this.#composerSource, request, refs, key);
       if (composed !== undefined) {
         this.#forecast.saw(request, refs);
         return composed;
@@ -101,8 +101,8 @@ export class RepositoryPacks {
       const key = packKey(this.#source.id, this.#source.objectFormat, request, facts.values);
       if (this.#prepared !== undefined && this.#prepared !== key) composer.forget(this.#prepared);
       this.#prepared = key;
-      if (!facts.isPlain || !isComposable(request, refs)) return;
-      await composer.prepare(this.#composerSource, request, key);
+      if (!facts.isPlain || !isComposable(request)) return;
+      await composer.prepare(this.#composerSource, request, refs, key);
     } catch (error) {
       log.warn('A pack could not be prepared.', { error, gitDir: this.#source.gitDir });
     }
