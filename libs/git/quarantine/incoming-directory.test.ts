@@ -7,11 +7,12 @@ import { test } from 'node:test';
 import { systemRandom } from '#base';
 import { newBareRepository, openDiskRepository, testStorage } from '#test/disk-repository';
 import { systemDisk } from '../volume/disk.ts';
-import { IncomingDirectory, noteLocks } from './incoming-directory.ts';
+import { IncomingDirectory } from './incoming-directory.ts';
+import { noteLocks } from './incoming-files.ts';
 import { isOwnerAlive, ownerTag } from './owner.ts';
 
 function incoming(bare: string): string[] {
-  return readdirSync(join(bare, 'objects')).filter((name) => name.startsWith('tmp_objdir'));
+  return readdirSync(join(bare, 'objects')).filter((name) => name.startsWith('tmp_'));
 }
 
 /** A tag as a process that has ended had it. */
@@ -39,17 +40,23 @@ test('what a dead server left in a shared repository goes when it is opened, and
   const bare = await newBareRepository();
   const alive = await IncomingDirectory.create(systemDisk, systemRandom, join(bare, 'objects'));
   const dead = join(bare, 'objects', `tmp_objdir-incoming-${await tagOfTheDead()}-${random}`);
+  const files = join(bare, 'objects', `tmp_incoming-${await tagOfTheDead()}-${random}`);
   const foreign = join(bare, 'objects', `tmp_objdir-incoming-${ownerTag().replace(/^\d+/, '1')}-${random}`);
   const ofGit = join(bare, 'objects', 'tmp_objdir-incoming-Ab3dEf');
   for (const path of [dead, foreign, ofGit]) mkdirSync(join(path, 'pack'), { recursive: true });
   writeFileSync(join(dead, 'pack/tmp_pack_x'), 'half a pack');
-  writeFileSync(join(dead, 'locks'), 'refs/heads/main\npacked-refs\n../escape\n');
+  for (const extension of ['pack', 'idx']) writeFileSync(`${files}.${extension}`, 'half a file');
+  writeFileSync(`${files}.locks`, 'refs/heads/main\npacked-refs\n../escape\n');
+  writeFileSync(join(bare, 'objects/tmp_incoming-x.pack'), 'of somebody else');
   writeFileSync(join(bare, 'refs/heads/main.lock'), '');
   writeFileSync(join(bare, '../escape.lock'), '');
   writeFileSync(join(bare, 'refs/heads/other.lock'), '');
   await openDiskRepository(bare, 'shared');
-  assert.ok(!existsSync(dead) && !existsSync(join(bare, 'refs/heads/main.lock')));
+  for (const gone of [dead, `${files}.pack`, `${files}.idx`, `${files}.locks`])
+    assert.ok(!existsSync(gone), gone);
+  assert.ok(!existsSync(join(bare, 'refs/heads/main.lock')));
   for (const kept of [
+    join(bare, 'objects/tmp_incoming-x.pack'),
     alive.path,
     foreign,
     ofGit,
@@ -62,11 +69,10 @@ test('what a dead server left in a shared repository goes when it is opened, and
 
 test('a lock that was taken long after the note belongs to somebody else', async () => {
   const bare = await newBareRepository();
-  const dead = join(bare, 'objects', `tmp_objdir-incoming-${await tagOfTheDead()}-${random}`);
-  mkdirSync(dead);
-  writeFileSync(join(dead, 'locks'), 'refs/heads/main\n');
+  const dead = join(bare, 'objects', `tmp_incoming-${await tagOfTheDead()}-${random}.locks`);
+  writeFileSync(dead, 'refs/heads/main\n');
   const longAgo = new Date(Date.now() - 3_600_000);
-  utimesSync(join(dead, 'locks'), longAgo, longAgo);
+  utimesSync(dead, longAgo, longAgo);
   writeFileSync(join(bare, 'refs/heads/main.lock'), '');
   await openDiskRepository(bare, 'shared');
   assert.ok(!existsSync(dead) && existsSync(join(bare, 'refs/heads/main.lock')));

@@ -3,22 +3,25 @@ import { deflate } from 'node:zlib';
 import { type Oid, PackhorseError, randomId, type Random } from '#base';
 import type { RawObject } from '../objects/raw.ts';
 import { type Disk, forEachBounded, hasErrno, makeDirectories, unlessMissing } from '../volume/disk.ts';
-import { isOwnerAlive, ownerTag } from './owner.ts';
+import { ownerTag } from './owner.ts';
 import type { SmallPack } from './small-pack.ts';
 
 const compress = promisify(deflate);
 
 /** How the directories start; git itself removes them when they are left over (git-prune). */
 const prefix = 'tmp_objdir-incoming-';
-/** Names the files that the owner had locked, one path for each line. */
-const locksFile = 'locks';
 const pattern = /^tmp_objdir-incoming-(\d+-\d+-\d+)-[0-9a-z]{26}$/;
+
+/** The owner of such a directory, by its name; undefined for anything else. */
+export function ownerOfIncomingDirectory(name: string): string | undefined {
+  return pattern.exec(name)?.[1];
+}
 
 // The index comes last: a pack is looked at only once it has one.
 const order = ['.pack', '.rev', '.idx'];
 
 /** Nobody is to change them, as with git's own. */
-const objectFileMode = 0o444;
+export const objectFileMode = 0o444;
 const syncConcurrency = 4;
 
 /** The object directory of one push, beside the repository's own objects, so that moving in is a rename. */
@@ -34,8 +37,9 @@ export class IncomingDirectory {
   }
 
   static async create(disk: Disk, random: Random, objects: string): Promise<IncomingDirectory> {
-    const incoming = await IncomingDirectory.createEmpty(disk, random, objects);
-    const { path } = incoming;
+    const path = `${objects}/${prefix}${ownerTag()}-${randomId(random)}`;
+    await disk.mkdir(path);
+    const incoming = new IncomingDirectory(disk, objects, path);
     try {
       await disk.mkdir(`${path}/pack`);
     } catch (error) {
@@ -43,13 +47,6 @@ export class IncomingDirectory {
       throw error;
     }
     return incoming;
-  }
-
-  /** For notes alone: making and removing a directory costs more than anything else about them. */
-  static async createEmpty(disk: Disk, random: Random, objects: string): Promise<IncomingDirectory> {
-    const path = `${objects}/${prefix}${ownerTag()}-${randomId(random)}`;
-    await disk.mkdir(path);
-    return new IncomingDirectory(disk, objects, path);
   }
 
   /** What a git process needs to write here and to see the repository's objects too. */
@@ -134,82 +131,15 @@ export class IncomingDirectory {
     return true;
   }
 
-  /** Notes which files are about to be locked, for `recoverIncoming` to find should this process die. */
-  async noteLocks(paths: readonly string[]): Promise<void> {
-    const file = await this.#disk.create(`${this.path}/${locksFile}`);
-    try {
-      await file.write(Buffer.from(paths.map((path) => `${path}\n`).join('')));
-    } finally {
-      await file.close();
-    }
-  }
-
   /** Removes the directory: most often it holds nothing any more than what is removed here by name. */
   async remove(): Promise<void> {
     try {
-      await unlessMissing(this.#disk.unlink(`${this.path}/${locksFile}`));
       await unlessMissing(this.#disk.rmdir(`${this.path}/pack`));
       await unlessMissing(this.#disk.rmdir(this.path));
     } catch (error) {
       if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
       await this.#disk.removeTree(this.path);
     }
-  }
-}
-
-/** Notes, in a directory beside the objects, which files of a repository are about to be locked. */
-export async function noteLocks(
-  disk: Disk,
-  random: Random,
-  gitDir: string,
-  paths: readonly string[],
-): Promise<AsyncDisposable> {
-  const incoming = await IncomingDirectory.createEmpty(disk, random, `${gitDir}/objects`);
-  try {
-    await incoming.noteLocks(paths);
-  } catch (error) {
-    await incoming.remove().catch(() => undefined);
-    throw error;
-  }
-  return { [Symbol.asyncDispose]: () => incoming.remove() };
-}
-
-/** A lock is taken and used within this time after it was noted. */
-const lockLifeMs = 60_000;
-
-/**
- * Removes what servers that are gone left in a repository that others use as well: their incoming
- * directories and the locks that they noted there. Of a process in another container nothing can be
- * known, so its directories stay for `graceMs`.
- */
-export async function recoverIncoming(
-  disk: Disk,
-  gitDir: string,
-  nowMs: number,
-  graceMs: number,
-): Promise<void> {
-  for (const { name } of (await unlessMissing(disk.list(`${gitDir}/objects`))) ?? []) {
-    const owner = pattern.exec(name)?.[1];
-    if (owner === undefined) continue;
-    const path = `${gitDir}/objects/${name}`;
-    const stamp = await unlessMissing(disk.stamp(path));
-    if (stamp === undefined || (isOwnerAlive(owner) ?? nowMs - stamp.mtimeMs < graceMs)) continue;
-    await removeLocks(disk, gitDir, `${path}/${locksFile}`);
-    await disk.removeTree(path);
-  }
-}
-
-async function removeLocks(disk: Disk, gitDir: string, note: string): Promise<void> {
-  const noted = await unlessMissing(disk.stamp(note));
-  const text = await unlessMissing(disk.read(note));
-  if (noted === undefined || text === undefined) return;
-  for (const line of text.toString().split('\n')) {
-    if (line === '' || line.split('/').includes('..')) continue;
-    const lock = `${gitDir}/${line}.lock`;
-    const stamp = await unlessMissing(disk.stamp(lock));
-    // A later one belongs to somebody who came after.
-    if (stamp !== undefined && stamp.mtimeMs < noted.mtimeMs + lockLifeMs)
-      await unlessMissing(disk.unlink(lock));
   }
 }
 

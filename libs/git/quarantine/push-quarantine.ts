@@ -25,6 +25,7 @@ import { lines } from '../process/lines.ts';
 import type { Storage } from '../storage.ts';
 import { diskError, forEachBounded, unlessMissing, writeNewFile } from '../volume/disk.ts';
 import { IncomingDirectory } from './incoming-directory.ts';
+import { storeSmallPack } from './incoming-files.ts';
 import { IncomingPack } from './incoming-pack.ts';
 import { indexPack, type PackChecks } from './index-pack.ts';
 import { refuseLargeObjects, refuseTooLarge } from './object-sizes.ts';
@@ -91,7 +92,7 @@ export class PushQuarantine implements Quarantine {
   readonly #signal: AbortSignal;
   #incoming: IncomingDirectory | undefined;
   #pack: IncomingPack | undefined;
-  /** A pack that is in memory, and on disk as well once `#incoming` is there. */
+  /** A pack that is in memory, and in `#incoming` as well once that is there. */
   #small: SmallPack | undefined;
   readonly #resources = new DisposableStack();
   #received = false;
@@ -183,7 +184,7 @@ export class PushQuarantine implements Quarantine {
 
   /** What a git process needs to see the objects of this push: nothing while there are none. */
   async #gitEnvironment(): Promise<Readonly<Record<string, string>>> {
-    if (this.#incoming === undefined && this.#small === undefined) return {};
+    if (this.#migrated || (this.#incoming === undefined && this.#small === undefined)) return {};
     return (await this.#directory()).environment;
   }
 
@@ -294,7 +295,7 @@ export class PushQuarantine implements Quarantine {
     if (this.#migrated) return;
     if (this.#signal.aborted) throw toPackhorseError(this.#signal.reason);
     try {
-      if (this.#small !== undefined) await this.#directory();
+      if (this.#small !== undefined) await this.#storeSmall(this.#small);
       await this.#incoming?.migrate();
       this.#migrated = true;
     } catch (error) {
@@ -302,6 +303,15 @@ export class PushQuarantine implements Quarantine {
       this.#storage.log.error('The objects of a push could not be moved in.', { error: failure });
       throw failure;
     }
+  }
+
+  /** Straight into the repository, where no git process has to see the objects before. */
+  async #storeSmall(small: SmallPack): Promise<void> {
+    const { disk, random } = this.#storage;
+    const { gitDir, unpackLimit } = this.#host;
+    const isLoose = small.objects.size < unpackLimit;
+    if (isLoose || this.#incoming !== undefined) await this.#directory();
+    else await storeSmallPack(disk, random, `${gitDir}/objects`, small);
   }
 
   async kindsOf(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, ObjectKind>> {

@@ -262,12 +262,7 @@ export class RefTransaction {
     );
     const changes = new Map<string, Ref | undefined>(refs.map((ref) => [ref.name, ref]));
     for (const step of deleted) changes.set(step.name, undefined);
-    if (!this.#toPacked) {
-      await forEachBounded(written, concurrency, async (step) => {
-        await step.lock?.write([Buffer.from(`${step.command.newOid}\n`)]);
-      });
-    }
-    if (!this.#putsLogsOff) await this.#writeReflogs(written);
+    await this.#writeValuesAndLogs(written);
     await this.#rewritePacked(changes);
     if (this.#putsLogsOff) await this.#putLogsOff(written);
     if (this.#toPacked) await this.#removeLoose([...written, ...deleted]);
@@ -296,13 +291,20 @@ export class RefTransaction {
     }
   }
 
-  async #writeReflogs(steps: readonly Step[]): Promise<void> {
+  /** New values, into the locks, and reflogs side by side: the disk then makes them durable together. */
+  async #writeValuesAndLogs(steps: readonly Step[]): Promise<void> {
     const { reflogs } = this.#context;
     // Thousands of new logs are not worth thousands of fsyncs: the refs themselves are durable.
     const durable = !this.#toPacked;
-    await forEachBounded(this.#reflogEntries(steps), concurrency, async ({ log, line }) => {
-      this.#undo.push(await reflogs.append(log, line, durable));
-    });
+    const values = this.#toPacked ? [] : steps;
+    const entries = this.#putsLogsOff ? [] : [...this.#reflogEntries(steps)];
+    const writes = [
+      ...values.map((step) => () => step.lock?.write([Buffer.from(`${step.command.newOid}\n`)])),
+      ...entries.map(({ log, line }) => async () => {
+        this.#undo.push(await reflogs.append(log, line, durable));
+      }),
+    ];
+    await forEachBounded(writes, concurrency, async (write) => await write());
   }
 
   async #putLogsOff(steps: readonly Step[]): Promise<void> {

@@ -191,9 +191,14 @@ export async function makeDirectories(disk: Disk, path: string): Promise<string[
   return [...above, ...(await makeDirectories(disk, path))];
 }
 
-/** Writes a new file durably: its content and size, not yet its name. */
-export async function writeNewFile(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
-  const file = await disk.create(path);
+/** Writes a new file durably: its content and size, not yet its name. `mode` as for `Disk.create`. */
+export async function writeNewFile(
+  disk: Disk,
+  path: string,
+  bytes: Uint8Array,
+  mode?: number,
+): Promise<void> {
+  const file = await disk.create(path, mode);
   try {
     await file.write(bytes);
     await file.sync();

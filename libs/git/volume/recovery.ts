@@ -3,7 +3,7 @@ import { type Disk, unlessMissing } from './disk.ts';
 // Whatever is written in several steps is written under such a name first.
 const leftovers: readonly (readonly [directory: string, pattern: RegExp])[] = [
   ['.', /^(?:HEAD|packed-refs|config|shallow)\.lock$|^packed-refs\.new$/],
-  ['objects', /^tmp_objdir-|^incoming-/],
+  ['objects', /^tmp_objdir-|^tmp_incoming-|^incoming-/],
   ['objects/pack', /^tmp_|^\.tmp-/],
   ['objects/info', /\.lock$|^tmp_/],
 ];
