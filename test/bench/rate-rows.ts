@@ -21,7 +21,7 @@ function rateRow(
     ],
     rounds: 3,
     measure: async (contestant, { isQuick }) => [
-      await requestRate(await place(contestant), request, isQuick ? 1 : 4),
+      await requestRate(await place(contestant), request, isQuick ? 2 : 4),
     ],
   };
 }

@@ -47,7 +47,10 @@ function lua(text: string): string {
   return `"${Array.from(Buffer.from(text), (byte) => `\\${String(byte).padStart(3, '0')}`).join('')}"`;
 }
 
-/** Requests per second over 8 connections that are kept open, asked by wrk in a process of its own. */
+/**
+ * Requests per second over 8 connections that are kept open, asked by wrk in a process of its own.
+ * Every server first answers for as long without being measured, as one does that has run for a while.
+ */
 export async function requestRate(
   contestant: Contestant,
   wanted: MeasuredRequest,
@@ -71,16 +74,9 @@ end
 `,
   );
   const address = `http://${url.host}${url.pathname}${url.search}`;
-  const args = [
-    '-t1',
-    `-c${connections}`,
-    `-d${durationSeconds}s`,
-    '--timeout',
-    '30s',
-    '-s',
-    script,
-    address,
-  ];
+  const duration = `-d${durationSeconds}s`;
+  const args = ['-t1', `-c${connections}`, duration, '--timeout', '30s', '-s', script, address];
+  await runChecked('wrk', args);
   const said = await runChecked('wrk', args);
   const [, requests, durationUs, failed] = /RESULT (\d+) (\d+) (\d+)/.exec(said) ?? [];
   if (failed !== '0')

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { processMemory, processTree } from '#test/process-memory';
+import { processMemory, processTree, proportionalBytes } from '#test/process-memory';
 import type { Contestant } from './contestant.ts';
 
 const MiB = 1024 * 1024;
@@ -12,6 +12,8 @@ export interface Usage {
   readonly cpuMs: number;
   /** The highest sum over its processes of memory that no file backs. */
   readonly peakMiB: number;
+  /** The same with mapped files, such as programs and packs, a page that several have counted once; 0 unless asked for. */
+  readonly peakMappedMiB: number;
   /** How much that is above what it had before. */
   readonly aboveIdleMiB: number;
 }
@@ -47,10 +49,13 @@ class ServerWatch implements Disposable {
   readonly #last = new Map<number, ProcessTimes>();
   readonly #idleBytes: number;
   readonly #timer: NodeJS.Timeout;
+  readonly #countsMapped: boolean;
   #peakBytes = 0;
+  #peakMappedBytes = 0;
 
-  constructor(pids: readonly number[], everyMs: number) {
+  constructor(pids: readonly number[], everyMs: number, countsMapped: boolean) {
     this.#pids = pids;
+    this.#countsMapped = countsMapped;
     this.#sample();
     for (const [pid, times] of this.#last) this.#before.set(pid, times);
     this.#idleBytes = this.#peakBytes;
@@ -58,14 +63,16 @@ class ServerWatch implements Disposable {
   }
 
   #sample(): void {
-    let bytes = 0;
+    let [bytes, mappedBytes] = [0, 0];
     for (const pid of this.#pids.flatMap(processTree)) {
       bytes += processMemory(pid).anonBytes;
+      if (this.#countsMapped) mappedBytes += proportionalBytes(pid);
       const times = processTimes(pid);
       const seen = this.#last.get(pid);
       if (seen === undefined || times.ownMs >= seen.ownMs) this.#last.set(pid, times);
     }
     this.#peakBytes = Math.max(this.#peakBytes, bytes);
+    this.#peakMappedBytes = Math.max(this.#peakMappedBytes, mappedBytes);
   }
 
   usage(): Usage {
@@ -83,6 +90,7 @@ class ServerWatch implements Disposable {
     return {
       cpuMs: lastingMs + Math.max(startedMs, reapedMs),
       peakMiB: this.#peakBytes / MiB,
+      peakMappedMiB: this.#peakMappedBytes / MiB,
       aboveIdleMiB: (this.#peakBytes - this.#idleBytes) / MiB,
     };
   }
@@ -96,8 +104,9 @@ class ServerWatch implements Disposable {
 export async function usageOf<Value>(
   contestant: Contestant,
   work: () => Promise<Value>,
+  { countsMapped = false }: { readonly countsMapped?: boolean } = {},
 ): Promise<{ readonly value: Value; readonly usage: Usage }> {
-  using watch = new ServerWatch(contestant.pids, 40);
+  using watch = new ServerWatch(contestant.pids, 40, countsMapped);
   const value = await work();
   return { value, usage: watch.usage() };
 }

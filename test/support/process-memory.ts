@@ -23,6 +23,14 @@ function kibibytes(status: string, field: string): number {
   return Number(match?.[1] ?? 0) * 1024;
 }
 
+/**
+ * What a process has in memory, where a page that several have mapped counts for each in part
+ * (proc_pid_smaps(5), Pss): with it, programs and packs in the page cache count once. Dear to ask for.
+ */
+export function proportionalBytes(pid: number): number {
+  return kibibytes(readOrEmpty(`/proc/${pid}/smaps_rollup`), 'Pss');
+}
+
 /** Zero for a process that is gone. */
 export function processMemory(pid: number): Memory {
   const status = readOrEmpty(`/proc/${pid}/status`);
