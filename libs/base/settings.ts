@@ -1,23 +1,14 @@
+import { clusterSettings } from './cluster-settings.ts';
+import { day, GiB, KiB, MiB, minute, second, setting, type SettingDefinition } from './setting.ts';
+
+export type { SettingDefinition } from './setting.ts';
+
 /**
  * Every limit and every other number an operator may turn, in one table: name, default, unit and
  * what happens at the limit. A setting `section.nameUnit` can be overridden by the environment
  * variable `PACKHORSE_SECTION_NAME_UNIT` (for example `PACKHORSE_HTTP_MAX_HEADER_BYTES`).
  * The unit is the last word of the name.
  */
-export interface SettingDefinition {
-  readonly default: number;
-  readonly doc: string;
-}
-
-const setting = (defaultValue: number, doc: string): SettingDefinition => ({ default: defaultValue, doc });
-
-const KiB = 1024;
-const MiB = 1024 * KiB;
-const GiB = 1024 * MiB;
-const second = 1000;
-const minute = 60 * second;
-const day = 24 * 60 * minute;
-
 export const settingDefinitions = {
   actor: {
     mailboxMessages: setting(
@@ -378,25 +369,7 @@ export const settingDefinitions = {
     ),
     renderIdleMs: setting(minute, 'How long an unused render thread is kept.'),
   },
-  cluster: {
-    callTimeoutMs: setting(
-      30 * second,
-      'How long another node may take to answer a question; past it the answer is `deadline_exceeded`.',
-    ),
-    streamWindowBytes: setting(
-      4 * MiB,
-      'Bytes of one stream between nodes that may be under way; past it the sender waits.',
-    ),
-    keepAliveMs: setting(
-      10 * second,
-      'Silence on a connection between nodes after which it is tried, and how long the answer may take.',
-    ),
-    maxReconnectMs: setting(2 * second, 'Longest wait before a lost connection to a node is tried again.'),
-    maxKnownCallers: setting(
-      10_000,
-      'Starts of other nodes whose proof is remembered; past it they are proven again.',
-    ),
-  },
+  cluster: clusterSettings,
   node: {
     drainTimeoutMs: setting(30 * second, 'How long SIGTERM waits for running sessions.'),
     loopDelayAlarmMs: setting(250, 'Event loop delay (p99 over 10 s) above which a warning is logged.'),

@@ -11,3 +11,7 @@ export { SingleNode } from './membership/single-node.ts';
 export { RpcClient, type CallLimits } from './rpc/client.ts';
 export { RpcServer, type CallContext, type Dialogue, type Exchange } from './rpc/server.ts';
 export type { ClusterCredentials } from './rpc/credentials.ts';
+export { QuorumReplication, type CopiesNow } from './replication/quorum.ts';
+export { RemoteCopyLink } from './replication/copy-link.ts';
+export { type CopiesHere, receiveContents, serveCopies } from './replication/copy-service.ts';
+export { copyTopics } from './replication/topics.ts';

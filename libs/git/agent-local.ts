@@ -15,6 +15,7 @@ import type { PublishedFile } from './published-file.ts';
 import type { DelegatedRepository } from './delegate/delegated-repository.ts';
 import type { MaintenanceReport } from './maintenance/repository-maintenance.ts';
 import type { PoolRepository } from './pool-repository.ts';
+import type { CopyContents, Replica } from './replication/replica.ts';
 import type {
   BlobFields,
   CommitFields,
@@ -187,6 +188,14 @@ export class LocalRepositoryAgent implements LocalAgent {
 
   async openBundle(id: string): Promise<PublishedFile> {
     return await (await this.#present().disk()).openBundle(id);
+  }
+
+  async replica(): Promise<Replica> {
+    return (await this.#present().disk()).replica();
+  }
+
+  async contents(): Promise<CopyContents> {
+    return await (await this.#present().disk()).contents();
   }
 
   async uploadArchive(): Promise<ArchiveRepository> {

@@ -5,6 +5,7 @@ import type { PublishedFile } from './published-file.ts';
 import type { MaintenanceFacts } from './maintenance/facts.ts';
 import type { MaintenanceReport } from './maintenance/repository-maintenance.ts';
 import type { CreateCommitRequest, RepositoryReader } from './reader.ts';
+import type { CopyContents, Replica } from './replication/replica.ts';
 
 /** Facts about a repository on disk, for pages and operators. */
 export interface RepositoryFacts {
@@ -60,6 +61,10 @@ export interface LocalAgent extends RepositoryAgent {
   uploadArchive(): Promise<ArchiveRepository>;
   /** A bundle that was offered to begin a clone with. Throws `not_found`. Dispose it. */
   openBundle(id: string): Promise<PublishedFile>;
+  /** The repository as a copy that follows another one. */
+  replica(): Promise<Replica>;
+  /** All of this copy at one moment, for another one to become like it. */
+  contents(): Promise<CopyContents>;
 }
 
 /** Who pushes, for reflog entries and events. */

@@ -1,18 +1,15 @@
-import { hasCode, type ObjectFormat, type Oid, PackhorseError } from '#base';
+import { hasCode, type ObjectFormat, type Oid } from '#base';
 import {
   type ArchiveRepository,
   type CommandResult,
-  type CommitOptions,
   type CertificatePolicy,
   hiddenRefs,
-  type HookRunner,
   type ReceivePackRepository,
   type RefCommand,
   type RefSnapshot,
   type UploadPackRepository,
 } from '#wire';
 import type { Pusher, RepositoryFacts } from './agent.ts';
-import { alternateTips } from './alternates.ts';
 import { uploadArchive } from './upload-archive.ts';
 import { CommitHistory } from './commit-graph/history.ts';
 import { objectFormatOf } from './git-directory.ts';
@@ -22,19 +19,20 @@ import { RepositoryUpkeep } from './maintenance/upkeep.ts';
 import { PackWatch } from './packs/pack-watch.ts';
 import { shallowBoundary } from './packs/reachability.ts';
 import { RepositoryPacks } from './packs/repository-packs.ts';
-import { transactionHook } from './hooks/transaction-hook.ts';
-import { hooksOf, pushSurroundings } from './push-surroundings.ts';
 import { noteLocks } from './quarantine/incoming-files.ts';
 import { recoverIncoming } from './quarantine/incoming-recovery.ts';
 import { publishedFile, type PublishedFile } from './published-file.ts';
-import { PushQuarantine, type QuarantineHost } from './quarantine/push-quarantine.ts';
-import { namespacedNames, namespacedSnapshot } from './refs/namespace.ts';
+import { namespacedSnapshot } from './refs/namespace.ts';
 import { RefStore } from './refs/ref-store.ts';
-import type { TransactionOptions } from './refs/ref-transaction.ts';
+import { CopyStateFile } from './replication/copy-state.ts';
+import type { CopyContents, Replica } from './replication/replica.ts';
+import type { Replication } from './replication/replication.ts';
+import type { TransactionOptions } from './refs/transaction.ts';
 import { type ConfigValues, RepositoryConfig } from './repository-config.ts';
 import { countFacts, verifyRepository } from './repository-facts.ts';
 import { readPolicy, type RepositoryMode, type RepositoryPolicy } from './repository-policy.ts';
 import { ShallowFile } from './shallow-file.ts';
+import { RepositoryWrites } from './repository-writes.ts';
 import type { Storage } from './storage.ts';
 import { noteBusy } from './volume/busy-note.ts';
 import { diskError, forEachBounded } from './volume/disk.ts';
@@ -56,6 +54,8 @@ export interface DiskRepositoryOptions {
   readonly fsckRules?: readonly string[];
   /** How signed pushes are asked for where the repository itself says nothing of it. */
   readonly certificates?: Omit<CertificatePolicy, 'repository'> | undefined;
+  /** How the other copies of a repository are reached; undefined, when asked, where there are none. */
+  readonly replication?: (() => Replication | undefined) | undefined;
 }
 
 /**
@@ -74,6 +74,8 @@ export class DiskRepository {
   readonly #packWatch: PackWatch;
   readonly #upkeep: RepositoryUpkeep;
   readonly #packs: RepositoryPacks;
+  readonly #copy: CopyStateFile;
+  readonly #writes: RepositoryWrites;
   #readPolicy: { readonly config: ConfigValues; readonly policy: RepositoryPolicy } | undefined;
 
   private constructor(
@@ -90,6 +92,7 @@ export class DiskRepository {
     this.#shallow = new ShallowFile(storage, options.gitDir, format);
     const { gitDir, mode, objects } = options;
     const { disk, clock, log, random } = storage;
+    this.#copy = new CopyStateFile(disk, gitDir);
     this.#refs = new RefStore({
       gitDir,
       objectFormat: format,
@@ -135,6 +138,21 @@ export class DiskRepository {
         void this.#packs.prepare();
       },
     });
+    this.#writes = new RepositoryWrites(storage, {
+      options,
+      objectFormat: format,
+      namespace: this.#namespace,
+      config,
+      refs: this.#refs,
+      shallow: this.#shallow,
+      upkeep: this.#upkeep,
+      packs: this.#packs,
+      copy: this.#copy,
+      commits: () => this.history.walkable(),
+      policy: () => this.#policy(),
+      servedRefs: () => this.#servedRefs(),
+      noteBusy: () => this.#noteBusy(),
+    });
   }
 
   /** Throws `failed_precondition` for a repository whose format or config is not understood. */
@@ -142,7 +160,10 @@ export class DiskRepository {
     await recover(storage, options);
     const config = new RepositoryConfig(storage, options.gitDir);
     const repository = new DiskRepository(storage, options, config, objectFormatOf(await config.values()));
-    if (options.mode === 'owned') await repository.#refs.settleReflogs();
+    if (options.mode === 'owned') {
+      await repository.#refs.settleReflogs();
+      await repository.#writes.replica().resume();
+    }
     await repository.#upkeep.resume();
     return repository;
   }
@@ -197,7 +218,22 @@ export class DiskRepository {
   /** Names another default branch, which may be unborn. Throws `invalid_argument` for a bad name. */
   async setHead(ref: string, by: Pusher): Promise<void> {
     await using _busy = await this.#noteBusy();
-    await this.#refs.setHead(ref, by);
+    await this.#writes.setHead(ref, by);
+  }
+
+  /** The view of git-receive-pack for one pusher, with the policy as it is now. */
+  receivePack(by: Pusher): Promise<ReceivePackRepository> {
+    return this.#writes.receivePack(by);
+  }
+
+  /** This repository as a copy that follows another one. */
+  replica(): Replica {
+    return this.#writes.replica();
+  }
+
+  /** All of this copy at one moment, for another one to become like it. */
+  contents(): Promise<CopyContents> {
+    return this.#writes.contents();
   }
 
   /** The refs of the namespace that is served, which nearly always is all of them. */
@@ -286,44 +322,9 @@ export class DiskRepository {
     );
   }
 
-  /** The view of git-receive-pack for one pusher, with the policy as it is now. */
-  async receivePack(by: Pusher): Promise<ReceivePackRepository> {
-    const [policy, config] = await Promise.all([this.#policy(), this.#config.values()]);
-    const { gitDir, objectFormat } = this;
-    const { mode } = this.#options;
-    const namespace = this.#namespace;
-    const target = { gitDir, objectFormat, config, mode, namespace, refs: () => this.refs() };
-    const hooks = this.#options.runHooks === true ? hooksOf(this.#storage, target, by) : undefined;
-    const surroundings = pushSurroundings(this.#storage, target, hooks);
-    return {
-      objectFormat: this.objectFormat,
-      receivePolicy: policy.receive,
-      refs: () => this.#servedRefs(),
-      shallows: () => this.#shallow.commits(),
-      alternateTips: async () => [...(await this.#alternateTips()), ...(await this.#tipsOutsideNamespace())],
-      ...surroundings,
-      afterPush: async (onOutput) => {
-        await this.#upkeep.afterReport((text) => void onOutput(text));
-        await surroundings.afterPush?.(onOutput);
-      },
-      openQuarantine: async (signal) => {
-        if (signal.aborted) throw new PackhorseError('cancelled', 'The operation was cancelled.');
-        const busy = await this.#upkeep.beginPush();
-        return new PushQuarantine(this.#storage, this.#quarantineHost(policy, by, hooks), busy, signal);
-      },
-    };
-  }
-
   /** A file for a client of the dumb protocol. Throws `not_found`. */
   publishedFile(name: string): Promise<PublishedFile> {
     return publishedFile(this.#storage.disk, this.gitDir, () => this.refs(), name);
-  }
-
-  /** What other namespaces have need not be sent, but is shown to nobody by name. */
-  async #tipsOutsideNamespace(): Promise<readonly Oid[]> {
-    const namespace = this.#namespace;
-    if (namespace === '') return [];
-    return (await this.refs()).refs.filter(({ name }) => !name.startsWith(namespace)).map(({ oid }) => oid);
   }
 
   /** The view of git-upload-archive. */
@@ -332,68 +333,6 @@ export class DiskRepository {
       archive: (request, signal) =>
         uploadArchive(this.#storage, { gitDir: this.gitDir, config: this.#config }, request, signal),
     };
-  }
-
-  #quarantineHost(policy: RepositoryPolicy, by: Pusher, hooks: HookRunner | undefined): QuarantineHost {
-    const named = namespacedNames(this.#namespace);
-    return {
-      gitDir: this.gitDir,
-      objectFormat: this.objectFormat,
-      objects: this.#options.objects,
-      commits: () => this.history.walkable(),
-      closed: this.#options.mode === 'owned' && policy.checks.kind === 'fsck',
-      checks: policy.checks,
-      takesSmallPacks: policy.usualRights && !(policy.checks.kind === 'fsck' && policy.checks.configured),
-      unpackLimit: policy.unpackLimit,
-      refs: () => this.refs(),
-      alternateTips: () => this.#alternateTips(),
-      shallows: () => this.#shallow.commits(),
-      addShallows: (oids) => this.#shallow.add(oids),
-      refusal: async (commands, { atomic }) => {
-        const refusal = await this.#refs.refusal(named.onDisk(commands), atomic);
-        return refusal && named.asServed(refusal);
-      },
-      transact: async (commands: readonly RefCommand[], options: CommitOptions) =>
-        named.asServed(await this.#transactPush(named.onDisk(commands), options, by, hooks)),
-    };
-  }
-
-  async #transactPush(
-    commands: readonly RefCommand[],
-    options: CommitOptions,
-    by: Pusher,
-    hooks: HookRunner | undefined,
-  ): Promise<readonly CommandResult[]> {
-    const before = await this.refs();
-    const { atomic, certificate } = options;
-    const message = certificate === undefined ? 'push' : `push: signed, certificate ${certificate}`;
-    const hook = await transactionHook(hooks, options);
-    const results = await this.#refs.transact(commands, { atomic, by, message, ...(hook && { hook }) });
-    if (this.#options.mode === 'owned') await this.#adoptDefaultBranch(before, by);
-    void this.#packs.prepare();
-    await this.#upkeep.afterPush(results);
-    return results;
-  }
-
-  /**
-   * The first branch of a repository becomes its default one, so that what somebody pushed under
-   * another name than ours is checked out by those who clone it.
-   */
-  async #adoptDefaultBranch(before: RefSnapshot, by: Pusher): Promise<void> {
-    if (before.head.oid !== undefined || before.withPrefix('refs/heads/').length > 0) return;
-    const after = await this.refs();
-    const branches = after.withPrefix('refs/heads/');
-    const first = branches.find(({ name }) => usualDefaultBranches.has(name)) ?? branches[0];
-    if (after.head.oid !== undefined || first === undefined) return;
-    try {
-      await this.#refs.setHead(first.name, by);
-    } catch (error) {
-      this.#storage.log.warn('The first branch could not be made the default one.', { error });
-    }
-  }
-
-  #alternateTips(): Promise<readonly Oid[]> {
-    return alternateTips(this.#storage, this.gitDir, this.objectFormat);
   }
 
   /** The last value of a key of the repository's Git config; section and name may be in any case. */
@@ -408,7 +347,7 @@ export class DiskRepository {
     return {
       ...counted,
       maintenance: await this.#upkeep.facts(),
-      generation: snapshot.generation,
+      generation: (await this.#copy.read())?.generation ?? snapshot.generation,
       refs: snapshot.refs.length,
       objectFormat: this.objectFormat,
     };
@@ -419,8 +358,6 @@ export class DiskRepository {
     return verifyRepository(this.#storage, this.gitDir);
   }
 }
-
-const usualDefaultBranches = new Set(['refs/heads/main', 'refs/heads/master', 'refs/heads/trunk']);
 
 /** Tidies up after servers that are gone. A repository that cannot be written to can still be read. */
 async function recover(storage: Storage, { gitDir, mode }: DiskRepositoryOptions): Promise<void> {

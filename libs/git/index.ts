@@ -21,3 +21,7 @@ export { openVolume, type Volume } from './volume/volume.ts';
 export { type Disk, type DiskFile, systemDisk } from './volume/disk.ts';
 export { type PoolCounts, RepositoryPools, type RepositoryPoolsOptions } from './pools.ts';
 export type { RepositoryLocation } from './pool-repository.ts';
+export type { CopyState, ReplicatedTransaction } from './replication/copy-state.ts';
+export { compareCopies } from './replication/copy-state.ts';
+export type { CopyContents, IncomingChange, Replica } from './replication/replica.ts';
+export type { OtherCopies, Replication } from './replication/replication.ts';

@@ -10,6 +10,7 @@ import { SharedHandle } from './pool-handle.ts';
 import type { ConcurrencyLimit } from './process/limit.ts';
 import type { ReadContext } from './read/context.ts';
 import { LastCommits } from './read/last-commits.ts';
+import type { Replication } from './replication/replication.ts';
 import type { RepositoryMode } from './repository-policy.ts';
 import type { Storage } from './storage.ts';
 
@@ -32,6 +33,8 @@ export interface PoolNode {
   readonly runHooks: boolean;
   readonly fsckRules: readonly string[];
   readonly certificates: DiskRepositoryOptions['certificates'];
+  /** How the other copies of a repository are reached, by its id. */
+  readonly replication: ((repositoryId: string) => Replication | undefined) | undefined;
   /** Object handles open now, for the observer. */
   openHandles: number;
 }
@@ -152,7 +155,7 @@ export class PoolRepository {
   }
 
   async #open(): Promise<DiskRepository | DelegatedRepository> {
-    const { storage, maxCommands, runHooks, fsckRules, certificates } = this.#node;
+    const { storage, maxCommands, runHooks, fsckRules, certificates, replication } = this.#node;
     const { path, mode } = this.location;
     if (mode === 'shared' && (await isLinkedWorkTree(storage.disk, path))) {
       return new DelegatedRepository(storage, path, { runHooks });
@@ -178,6 +181,7 @@ export class PoolRepository {
       fsckRules,
       certificates,
       packsRemoved,
+      replication: replication && (() => replication(id)),
     };
     try {
       return await DiskRepository.open(storage, options);

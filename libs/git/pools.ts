@@ -38,6 +38,8 @@ export interface RepositoryPoolsOptions {
   readonly fsckRules?: readonly string[];
   /** Signed pushes to repositories whose own config says nothing of them. */
   readonly certificates?: PoolNode['certificates'];
+  /** How the other copies of a repository are reached, by its id; absent where there are none. */
+  readonly replication?: PoolNode['replication'] | undefined;
   /** See `Storage`. */
   readonly namespace?: string;
   /** See `Storage`. */
@@ -108,6 +110,7 @@ export class RepositoryPools {
       runHooks: options.runHooks ?? false,
       fsckRules: options.fsckRules ?? [],
       certificates: options.certificates,
+      replication: options.replication,
       openHandles: 0,
     };
     const reader = readerBehaviour(settings.readerMailboxMessages);

@@ -8,7 +8,7 @@ import {
   systemClock,
   systemRandom,
 } from '#base';
-import { GitRunner, type LocalAgent, RepositoryPools, type Storage } from '#git';
+import { GitRunner, type LocalAgent, type Replication, RepositoryPools, type Storage } from '#git';
 
 export interface TestPools extends AsyncDisposable {
   readonly actors: ActorSystem;
@@ -24,6 +24,7 @@ export function testPools(
     readonly log?: Log;
     readonly runner?: GitRunner;
     readonly storage?: Storage;
+    readonly replication?: (repositoryId: string) => Replication | undefined;
   } = {},
 ): TestPools {
   const { clock = systemClock, log = silentLog } = parts;
@@ -37,6 +38,7 @@ export function testPools(
     clock,
     random: systemRandom,
     log,
+    replication: parts.replication,
     ...(parts.storage === undefined ? {} : { storage: parts.storage }),
   });
   return {

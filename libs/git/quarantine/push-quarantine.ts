@@ -22,6 +22,7 @@ import type { ObjectKind } from '../reader.ts';
 import { parseCommit } from '../objects/commit-object.ts';
 import type { RawObject } from '../objects/raw.ts';
 import { lines } from '../process/lines.ts';
+import type { OtherCopies } from '../replication/replication.ts';
 import type { Storage } from '../storage.ts';
 import { diskError, forEachBounded, unlessMissing, writeNewFile } from '../volume/disk.ts';
 import { IncomingDirectory } from './incoming-directory.ts';
@@ -48,6 +49,8 @@ export interface QuarantineHost {
   readonly takesSmallPacks: boolean;
   /** A push of fewer objects is stored as loose objects; 0 for never. */
   readonly unpackLimit: number;
+  /** Other copies of the repository, which get the same pack. */
+  readonly copies?: OtherCopies | undefined;
   refs(): Promise<RefSnapshot>;
   alternateTips(): Promise<readonly Oid[]>;
   /** The repository's own shallow commits. */
@@ -111,7 +114,7 @@ export class PushQuarantine implements Quarantine {
     if (this.#received) throw new PackhorseError('internal', 'A push has only one pack.');
     this.#received = true;
     const { objectFormat } = this.#host;
-    const reader = new ByteReader(pack);
+    const reader = new ByteReader(this.#host.copies?.tee(pack) ?? pack);
     const header = await readPackHeader(reader, this.#storage.settings.maxPackObjects);
     if (await isEmptyPack(header, reader, objectFormat)) return;
     const checks = this.#checks(options, header.readUInt32BE(objectCountAt));
@@ -364,6 +367,7 @@ export class PushQuarantine implements Quarantine {
       await this.#pack?.[Symbol.asyncDispose]();
       await this.#incoming?.remove();
       await this.#busy[Symbol.asyncDispose]();
+      await this.#host.copies?.[Symbol.asyncDispose]();
     } catch (error) {
       // The note stays too, so that the next start finds it.
       this.#storage.log.warn('A quarantine could not be removed.', { error, path: this.#incoming?.path });

@@ -8,13 +8,8 @@ import type { RefValue } from './loose-refs.ts';
 import { LockFile } from './ref-lock.ts';
 import { isStorableRefName } from './ref-name.ts';
 import { cannotLock, mismatch, mismatchDetail } from './mismatch.ts';
-import {
-  atomicFailure,
-  RefTransaction,
-  type TransactionContext,
-  type TransactionOptions,
-  type TransactionOutcome,
-} from './ref-transaction.ts';
+import { atomicFailure, RefTransaction } from './ref-transaction.ts';
+import type { TransactionContext, TransactionOptions, TransactionOutcome } from './transaction.ts';
 import { type ReflogPolicy, Reflogs, reflogLine } from './reflog.ts';
 import { ReflogBacklog } from './reflog-backlog.ts';
 import { ObjectFacts, resolveHead, resolveRefs } from './resolve.ts';

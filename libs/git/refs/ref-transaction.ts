@@ -1,16 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Clock, type Log, type ObjectFormat, isZeroOid } from '#base';
-import type { CommandResult, Ref, RefCommand, RefSnapshot } from '#wire';
-import type { Pusher } from '../agent.ts';
-import {
-  type Disk,
-  diskError,
-  forEachBounded,
-  hasErrno,
-  unlessMissing,
-  writeNewFile,
-} from '../volume/disk.ts';
-import type { TransactionHook, TransactionState } from '../hooks/transaction-hook.ts';
+import { isZeroOid } from '#base';
+import type { CommandResult, Ref, RefCommand } from '#wire';
+import { diskError, forEachBounded, hasErrno, unlessMissing, writeNewFile } from '../volume/disk.ts';
+import type { TransactionState } from '../hooks/transaction-hook.ts';
 import { NameConflicts } from './conflicts.ts';
 import { cannotLock, mismatch, mismatchDetail } from './mismatch.ts';
 import type { RefValue } from './loose-refs.ts';
@@ -18,51 +10,10 @@ import { type PackedRefs, renderPackedRefs } from './packed-refs.ts';
 import { findPacked, type RefFilesState } from './ref-files.ts';
 import { LockFile } from './ref-lock.ts';
 import { isStorableRefName } from './ref-name.ts';
-import { type Reflogs, reflogLine, removeEmptyDirectories, removeEmptyParents } from './reflog.ts';
+import { reflogLine, removeEmptyDirectories, removeEmptyParents } from './reflog.ts';
 import { ReflogBacklog, type ReflogEntry } from './reflog-backlog.ts';
 import { merge } from './snapshot.ts';
-
-export interface TransactionOptions {
-  readonly atomic: boolean;
-  readonly by: Pusher;
-  /** What the reflogs say, such as `push`. */
-  readonly message: string;
-  /** Asked once all locks are held and everything is checked; told what became of it. */
-  readonly hook?: TransactionHook;
-}
-
-/** What a transaction works on and with. */
-export interface TransactionContext {
-  readonly gitDir: string;
-  readonly format: ObjectFormat;
-  readonly disk: Disk;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly reflogs: Reflogs;
-  /** Nobody else writes: refs that go to packed-refs together need no lock each. */
-  readonly owned: boolean;
-  /** The refs as they are before the transaction. */
-  readonly snapshot: RefSnapshot;
-  /** Where a symbolic ref leads whose target does not exist, and which is in no snapshot therefore. */
-  readonly danglingTarget: (name: string) => string | undefined;
-  /** What the disk says about one ref now. */
-  readonly value: (name: string) => Promise<RefValue | undefined>;
-  /** What the disk says about all refs now. */
-  readonly state: () => Promise<RefFilesState>;
-  readonly peel: (refs: readonly Ref[]) => Promise<readonly Ref[]>;
-  /** Called with the files, relative to the repository, that are locked until the result is disposed. */
-  readonly noteLocks: (paths: readonly string[]) => Promise<AsyncDisposable>;
-}
-
-/** What became of a transaction. */
-export interface TransactionOutcome {
-  /** In the order of the commands. */
-  readonly results: readonly CommandResult[];
-  /** New values by real name, peeled; undefined for refs that are gone. */
-  readonly changes: ReadonlyMap<string, Ref | undefined>;
-  /** False when the disk failed or is not as it was remembered, so that it has to be read again. */
-  readonly clean: boolean;
-}
+import type { TransactionContext, TransactionOptions, TransactionOutcome } from './transaction.ts';
 
 /** More writes than this go to packed-refs in one piece instead of one file each. */
 export const packedThreshold = 64;
@@ -101,6 +52,8 @@ export class RefTransaction {
   #packedLock: LockFile | undefined;
   #state: RefFilesState | undefined;
   #clean = true;
+  /** The participant waits for an outcome. */
+  #isPrepared = false;
 
   constructor(context: TransactionContext, commands: readonly RefCommand[], options: TransactionOptions) {
     this.#context = context;
@@ -130,15 +83,18 @@ export class RefTransaction {
         this.#rejectPending(atomicFailure);
       }
       await this.#askHook();
+      await this.#askParticipant();
       changes = await this.#apply(this.#steps.filter(isPending));
       await this.#tellHook('committed', this.#steps.filter(isPending));
     } catch (error) {
       this.#clean = false;
       this.#context.log.warn('A ref transaction failed.', { error, gitDir: this.#context.gitDir });
       await this.#takeBack();
+      await this.#tellParticipant('aborted');
       this.#rejectPending(diskError(error).message);
       changes = new Map();
     }
+    await this.#tellParticipant('committed');
     await this.#tidy(note);
     return { results: this.#steps.map(resultOf), changes, clean: this.#clean };
   }
@@ -148,6 +104,26 @@ export class RefTransaction {
     if (await this.#tellHook('prepared', pending)) return;
     this.#rejectPending('ref updates aborted by hook');
     await this.#tellHook('aborted', pending);
+  }
+
+  async #askParticipant(): Promise<void> {
+    const { participant } = this.#options;
+    const pending = this.#steps.filter(isPending);
+    if (participant === undefined || pending.length === 0) return;
+    const refusal = await participant.prepare(pending.map(commandAsStored));
+    if (refusal === undefined) this.#isPrepared = true;
+    else this.#rejectPending(refusal);
+  }
+
+  /** Never throws: what has become of the refs does not depend on it any more. */
+  async #tellParticipant(outcome: 'committed' | 'aborted'): Promise<void> {
+    if (!this.#isPrepared) return;
+    this.#isPrepared = false;
+    try {
+      await this.#options.participant?.[outcome]();
+    } catch (error) {
+      this.#context.log.warn('Others could not be told of a ref transaction.', { error, outcome });
+    }
   }
 
   async #tellHook(state: TransactionState, steps: readonly Step[]): Promise<boolean> {
@@ -437,6 +413,11 @@ function kindOf(command: RefCommand): Kind {
   if (isZeroOid(command.newOid)) return isZeroOid(command.oldOid) ? 'none' : 'delete';
   if (isZeroOid(command.oldOid)) return 'create';
   return command.oldOid === command.newOid ? 'none' : 'update';
+}
+
+/** Names the ref that is really changed. */
+function commandAsStored({ name, command: { oldOid, newOid } }: Step): RefCommand {
+  return { name, oldOid, newOid };
 }
 
 function isPending(step: Step): boolean {
