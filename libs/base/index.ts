@@ -8,6 +8,7 @@ export * from './file-lock.ts';
 export * from './log.ts';
 export * from './node-streams.ts';
 export * from './oid.ts';
+export * from './passing-buffers.ts';
 export * from './random.ts';
 export * from './requester.ts';
 export * from './settings-in-force.ts';

@@ -23,6 +23,20 @@ test('all bytes of a stream are read, however they were written', async () => {
   assert.equal(await text, 'one byte at a time');
 });
 
+test('what waits is handed out in pieces of at most 64 KiB, and is all there', async () => {
+  const waiting = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
+  const source = new PassThrough({ highWaterMark: 1024 * 1024 });
+  for (let at = 0; at < waiting.length; at += 30_000) source.write(waiting.subarray(at, at + 30_000));
+  source.end();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readChunks(source, never)) chunks.push(chunk);
+  assert.ok(Buffer.concat(chunks).equals(waiting));
+  assert.deepEqual(
+    chunks.map(({ length }) => length),
+    [65_536, 65_536, 65_536, 3_392],
+  );
+});
+
 test('a stream that has already ended has no chunks', async () => {
   const source = new PassThrough();
   source.end();

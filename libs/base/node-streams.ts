@@ -60,6 +60,9 @@ export function readChunks(source: Readable, signal: AbortSignal): ChunkReader {
   return new ChunkReader(source, signal);
 }
 
+/** What is handed out at once. */
+const maxChunkBytes = 64 * 1024;
+
 /** What `readChunks` returns. Not a generator, which can only be left between two reads. */
 export class ChunkReader implements AsyncIterableIterator<Uint8Array, undefined, undefined> {
   readonly #source: Readable;
@@ -86,7 +89,9 @@ export class ChunkReader implements AsyncIterableIterator<Uint8Array, undefined,
     const source = this.#source;
     while (!this.#isLeft) {
       if (this.#signal.aborted) throw abortError(this.#signal);
-      const chunk: unknown = source.read();
+      // Without a size it would be everything that waits, copied into one piece.
+      const chunk: unknown =
+        source.readableLength > maxChunkBytes ? source.read(maxChunkBytes) : source.read();
       if (chunk instanceof Uint8Array) {
         this.#readBytes += chunk.length;
         return { done: false, value: chunk };

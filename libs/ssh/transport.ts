@@ -1,13 +1,11 @@
 import type { Socket } from 'node:net';
 import type { Connection, ServerChannel } from 'ssh2';
-import { eventOf, orAbort } from '#base';
+import { eventOf, orAbort, PassingBuffers } from '#base';
 
 /** What a client may leave unread of our answers to its own messages before it is cut off. */
 const maxUnsentBytes = 8 * 1024 * 1024;
 /** Twice the library's window of 2 MiB, which it opens again before the data is read, and one packet. */
 const maxUnreadBytes = 2 * 2 * 1024 * 1024 + 64 * 1024;
-/** Packets that are made between two collections of what they leave behind. */
-const packetBytesPerCollection = 8 * 1024 * 1024;
 /** What may wait for the end of a new key exchange. */
 const maxHeldBackBytes = 1024 * 1024;
 
@@ -19,8 +17,9 @@ export class Transport {
   readonly #socket: Socket;
   readonly #connection: Connection;
   readonly #channels = new Set<ServerChannel>();
+  /** The library makes a buffer of its own for each packet. */
+  readonly #packets = new PassingBuffers();
   #handedBytes = 0;
-  #uncollectedBytes = 0;
   #sentBefore: number;
 
   constructor(socket: Socket, connection: Connection) {
@@ -52,20 +51,7 @@ export class Transport {
     this.#handedBytes += data.length;
     if (this.#heldBackBytes() > maxHeldBackBytes) await eventOf(this.#connection, ['rekey'], signal);
     if (this.#socket.writableNeedDrain) await eventOf(this.#socket, ['drain'], signal);
-    this.#collectPackets(data.length);
-  }
-
-  /**
-   * The library makes a buffer of its own for each packet. Left alone they become so many before the
-   * young generation is full that the whole heap is collected for them, again and again, which costs
-   * a stream more than everything else; collecting the young generation alone takes a millisecond.
-   */
-  #collectPackets(sentBytes: number): void {
-    this.#uncollectedBytes += sentBytes;
-    if (this.#uncollectedBytes < packetBytesPerCollection) return;
-    this.#uncollectedBytes = 0;
-    // There when Node was started with --expose-gc, as the launcher does it.
-    globalThis.gc?.({ type: 'minor' });
+    this.#packets.passed(data.length);
   }
 
   /** During a key exchange packets wait inside the library, where only their absence from the socket shows. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import { type ByteStream, PackhorseError } from '#base';
+import { type ByteStream, PackhorseError, PassingBuffers } from '#base';
 import { withMemoryLimit } from './memory-limit.ts';
 
 /** How a git process ended. */
@@ -105,6 +105,7 @@ export class GitProcess implements AsyncDisposable {
   async feed(input: ByteStream): Promise<void> {
     const { stdin } = this;
     const source = input[Symbol.asyncIterator]();
+    const buffers = new PassingBuffers();
     try {
       for (;;) {
         const next = await this.#orEnd(source.next());
@@ -114,6 +115,7 @@ export class GitProcess implements AsyncDisposable {
           return;
         }
         if (!stdin.write(next.value)) await this.#drained(stdin);
+        buffers.passed(next.value.length);
         if (stdin.destroyed) break;
       }
     } catch (error) {

@@ -26,6 +26,9 @@ interface Entry {
 }
 
 const kinds: readonly (ObjectKind | undefined)[] = [undefined, 'commit', 'tree', 'blob', 'tag'];
+/** Entries of an index that are read at once. */
+const offsetsPerRead = 65_536;
+
 const offsetDelta = 6;
 const refDelta = 7;
 
@@ -39,12 +42,15 @@ export class IncomingPack implements AsyncDisposable {
   readonly #pack: FileHandle;
   readonly #hashBytes: number;
   readonly #fanout: Buffer;
+  /** Of the pack. */
+  readonly sizeBytes: number;
   /** The ids that start with one byte, read once each. */
   readonly #buckets = new Map<number, Promise<Buffer>>();
 
-  private constructor(index: FileHandle, pack: FileHandle, format: ObjectFormat, fanout: Buffer) {
+  private constructor(index: FileHandle, pack: OpenPack, format: ObjectFormat, fanout: Buffer) {
     this.#index = index;
-    this.#pack = pack;
+    this.#pack = pack.file;
+    this.sizeBytes = pack.sizeBytes;
     this.#hashBytes = hashBytes[format];
     this.#fanout = fanout;
   }
@@ -58,7 +64,7 @@ export class IncomingPack implements AsyncDisposable {
       if (head.readUInt32BE(0) !== 0xff744f63 || head.readUInt32BE(4) !== 2) throw malformed();
       const fanout = head.subarray(headerBytes);
       if (!isSoundFanout(fanout, (await index.stat()).size, hashBytes[format])) throw malformed();
-      return new IncomingPack(index, await open(`${base}.pack`), format, fanout);
+      return new IncomingPack(index, await openPack(`${base}.pack`), format, fanout);
     } catch (error) {
       await index.close();
       throw error;
@@ -102,14 +108,8 @@ export class IncomingPack implements AsyncDisposable {
     for (let depth = 0; depth < maxChain; depth += 1) {
       if (offset < packHeaderBytes) throw malformed();
       const header = await readAt(this.#pack, offset, entryHeaderBytes);
-      const first = header[0] ?? 0;
-      const type = (first >> 4) & 7;
-      let sizeBytes = first & 15;
-      let position = 1;
-      for (let byte = first, scale = 16; (byte & 0x80) !== 0; scale *= 128) {
-        byte = header[position++] ?? 0;
-        sizeBytes += (byte & 0x7f) * scale;
-      }
+      const { type, sizeBytes, lengthBytes } = entryHead(header);
+      let position = lengthBytes;
       const at: number = offset;
       if (type === offsetDelta) {
         offset -= baseDistance(header, position);
@@ -141,6 +141,35 @@ export class IncomingPack implements AsyncDisposable {
       // Below.
     }
     throw malformed();
+  }
+
+  /**
+   * How large objects are when inflated, at least of every entry that takes `packedBytes` or more; what
+   * is stored as a delta is left out. Only the heads of entries are read, and few of these: of what
+   * begins in a stretch of half that length, only the last one can be so long, and only if nothing
+   * begins in the next stretch. Throws `data_loss` for a pack of 2 GiB or more, where offsets are elsewhere.
+   */
+  async *sizesOfLong(packedBytes: number): AsyncGenerator<number, void, undefined> {
+    const stretchBytes = Math.max(1, Math.floor(packedBytes / 2));
+    const last = new Uint32Array(Math.ceil(this.sizeBytes / stretchBytes) + 1);
+    const total = this.objects;
+    const table = headerBytes + fanoutBytes + total * (this.#hashBytes + 4);
+    for (let position = 0; position < total; position += offsetsPerRead) {
+      const count = Math.min(offsetsPerRead, total - position);
+      const offsets = await readFully(this.#index, table + position * 4, count * 4);
+      for (let at = 0; at < offsets.length; at += 4) {
+        const offset = offsets.readUInt32BE(at);
+        if (offset >= this.sizeBytes || offset >= 0x80000000) throw malformed();
+        const stretch = Math.floor(offset / stretchBytes);
+        last[stretch] = Math.max(last[stretch] ?? 0, offset);
+      }
+    }
+    for (const [stretch, offset] of last.entries()) {
+      if (offset === 0 || (last[stretch + 1] ?? 0) !== 0) continue;
+      const header = await readAt(this.#pack, offset, entryHeaderBytes);
+      const { type, sizeBytes } = entryHead(header);
+      if (kinds[type] !== undefined) yield sizeBytes;
+    }
   }
 
   async #offsetOf(id: Buffer): Promise<number | undefined> {
@@ -179,6 +208,33 @@ function applied(base: Buffer, delta: Buffer, oid: Oid, maxBytes: number): Buffe
   const result = applyDelta(base, delta);
   if (result === undefined) throw malformed();
   return result;
+}
+
+interface OpenPack {
+  readonly file: FileHandle;
+  readonly sizeBytes: number;
+}
+
+async function openPack(path: string): Promise<OpenPack> {
+  const file = await open(path);
+  try {
+    return { file, sizeBytes: (await file.stat()).size };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The head of an entry: four bits of the size beside the type, then seven in each byte, the lowest first. */
+function entryHead(header: Buffer): { type: number; sizeBytes: number; lengthBytes: number } {
+  const first = header[0] ?? 0;
+  let sizeBytes = first & 15;
+  let lengthBytes = 1;
+  for (let byte = first, scale = 16; (byte & 0x80) !== 0; scale *= 128) {
+    byte = header[lengthBytes++] ?? 0;
+    sizeBytes += (byte & 0x7f) * scale;
+  }
+  return { type: (first >> 4) & 7, sizeBytes, lengthBytes };
 }
 
 /** The distance back to a delta's base: seven bits in each byte, the highest first, with one added for each further byte. */

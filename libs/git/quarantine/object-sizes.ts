@@ -1,11 +1,13 @@
 import { PackhorseError } from '#base';
 import { gitFailure } from '../process/git-runner.ts';
 import type { Storage } from '../storage.ts';
+import type { IncomingPack } from './incoming-pack.ts';
 
 export interface ObjectSizesRequest {
   readonly gitDir: string;
   /** In which git finds the objects of the push; those of the repository are left out. */
   readonly environment: Readonly<Record<string, string>>;
+  readonly pack: IncomingPack;
   readonly signal: AbortSignal;
 }
 
@@ -18,12 +20,30 @@ export function refuseTooLarge(sizeBytes: number, maxBytes: number): void {
   );
 }
 
+/** No bytes are deflated to less than this part of them (zlib, "Maximum Compression Factor"). */
+const maxDeflation = 1032;
+/** Below this many bytes an entry is nothing to look for one by one. */
+const minLongBytes = 64 * 1024;
+/** Offsets in the first table of an index end here. */
+const maxPlainOffset = 0x80000000;
+
 /**
- * Asks git for the size of every object (git-cat-file), and throws `resource_exhausted` when one is
- * larger than `maxPushedObjectBytes`. Sizes are in the heads of entries and deltas: no object is
- * inflated for it.
+ * Throws `resource_exhausted` when an object of an indexed pack is larger than `maxPushedObjectBytes`.
+ * Whatever is not a whole blob was in the indexer's memory, all of it, so that where that is no more
+ * nothing but a blob can be too large, and that one takes its part of the pack.
  */
 export async function refuseLargeObjects(storage: Storage, request: ObjectSizesRequest): Promise<void> {
+  const { maxPushedObjectBytes: maxBytes, maxIndexerMemoryBytes: memoryBytes } = storage.settings;
+  const longBytes = Math.floor(maxBytes / maxDeflation);
+  const { pack } = request;
+  const fitMemory = memoryBytes > 0 && memoryBytes <= maxBytes;
+  if (!fitMemory || longBytes < minLongBytes || pack.sizeBytes >= maxPlainOffset)
+    return await askForSizes(storage, request);
+  for await (const sizeBytes of pack.sizesOfLong(longBytes)) refuseTooLarge(sizeBytes, maxBytes);
+}
+
+/** Asks git for the size of every object (git-cat-file), which is in the heads of entries and deltas. */
+async function askForSizes(storage: Storage, request: ObjectSizesRequest): Promise<void> {
   const maxBytes = storage.settings.maxPushedObjectBytes;
   await using listing = storage.git.start(
     {

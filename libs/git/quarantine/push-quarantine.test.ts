@@ -6,6 +6,7 @@ import { type ByteStream, type ErrorCode, hasCode, type Oid, PackhorseError, zer
 import type { Quarantine } from '#wire';
 import { newBareRepository, openDiskRepository, pusher, testStorage } from '#test/disk-repository';
 import { commitFiles, fsck, git, newWorkTree, tryGit } from '#test/git';
+import { objectEntry, packOf as packOfEntries, zerosEntry } from '#test/pack-writer';
 import { smallDisk } from '#test/small-disk';
 import { temporaryDirectory } from '#test/temporary';
 import type { DiskRepository } from '../disk-repository.ts';
@@ -390,4 +391,25 @@ test('a repository without a pack directory gets one', async () => {
   const commands = [{ name: 'refs/heads/main', oldOid: zero, newOid: head }];
   assert.equal((await quarantine.commit(commands, { atomic: true, pushOptions: [] }))[0]?.status, 'ok');
   assert.ok(existsSync(join(bare, 'objects/pack')));
+});
+
+test('a blob past the limit is found in a large pack among others, without asking git for all sizes', async () => {
+  const MiB = 1024 * 1024;
+  const limit = 80 * MiB;
+  const storage = testStorage(
+    {},
+    { smallPackBytes: 0, maxPushedObjectBytes: limit, maxIndexerMemoryBytes: limit },
+  );
+  const withBlob = async (sizeBytes: number): Promise<Buffer> =>
+    packOfEntries([
+      objectEntry('blob', Buffer.from('one')),
+      await zerosEntry('blob', sizeBytes),
+      objectEntry('blob', Buffer.from('another')),
+    ]);
+  const bare = await newBareRepository();
+  const repository = await openDiskRepository(bare, 'owned', storage);
+  const tooLarge = /an object of 83886081 bytes is larger than the server allows \(83886080 bytes\)/;
+  await refuses(bare, repository, chunked(await withBlob(limit + 1)), 'resource_exhausted', tooLarge);
+  await using quarantine = await open(repository);
+  await quarantine.receive(chunked(await withBlob(limit)), limits);
 });

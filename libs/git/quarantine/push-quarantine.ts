@@ -159,13 +159,14 @@ export class PushQuarantine implements Quarantine {
       onMessage: options.onMessage,
       signal: this.#signal,
     });
+    this.#selfContained = indexed.selfContained;
+    this.#pack = await IncomingPack.open(await incoming.packBase(), this.#host.objectFormat);
     await refuseLargeObjects(this.#storage, {
       gitDir: this.#host.gitDir,
       environment: incoming.environment,
+      pack: this.#pack,
       signal: this.#signal,
     });
-    this.#selfContained = indexed.selfContained;
-    this.#pack = await IncomingPack.open(await incoming.packBase(), this.#host.objectFormat);
   }
 
   /** The directory of this push, with everything in it that was received. */

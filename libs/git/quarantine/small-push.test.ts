@@ -142,8 +142,7 @@ test('files that moved, came back, or have names that mean something to git need
   }
 });
 
-/** git indexes the pack, then says how large its objects are. */
-const indexedByGit = ['index-pack', 'cat-file'];
+const indexedByGit = ['index-pack'];
 
 test('what is not certain goes to git, which decides and finds the words', async () => {
   const work = await newWorkTree();
