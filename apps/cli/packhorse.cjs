@@ -21,9 +21,6 @@ new_enough() {
 # by quick collections of that alone; with Node's default they pile up until the whole heap is
 # collected, which costs a stream several times its CPU and some 100 MB. So small a generation is
 # collected faster by one thread than by several that have to meet first. SSH says itself when.
-# One arena for all threads: with more, what one thread has freed is of no use to the next, and eight
-# clones take 20 MB more. Hardly anything here allocates in several threads at once.
-export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
 flags='--max-semi-space-size=4 --no-parallel-scavenge --expose-gc'
 
 for node in node "$root/.node/node_modules/node-linux-$arch/bin/node"; do
@@ -36,9 +33,6 @@ exit 1
 
 // Plain CommonJS that every Node can read: an old one gets as far as starting the shell part above.
 var version = process.versions.node.split('.').map(Number);
-
-// It was read when this process started; what we start is to choose for itself.
-if (process.env.MALLOC_ARENA_MAX === '1') delete process.env.MALLOC_ARENA_MAX;
 
 if (version[0] > 24 || (version[0] === 24 && version[1] >= 15)) {
   var packages = require('path').join(__dirname, '../../node_modules');
