@@ -48,7 +48,10 @@ export const writerBehaviour: Behaviour<PoolRepository, WriterState, WriterMessa
         await (await repository.disk()).setHead(ref, by);
       }),
   },
-  terminate: ({ repository }) => repository.handle.close(),
+  terminate: async ({ repository }) => {
+    await repository.settle();
+    await repository.handle.close();
+  },
 };
 
 /** Errors that are answers are answered; a defect crashes the agent. */

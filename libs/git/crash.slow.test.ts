@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { type Oid, PackhorseError, zeroOid } from '#base';
@@ -149,8 +149,17 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
+/** A push, and what it leaves for later. */
 async function push(disk: Disk, volume: string, scenario: Scenario): Promise<readonly CommandResult[]> {
   const repository = await repositoryOn(disk, volume, scenario);
+  try {
+    return await pushTo(repository, scenario);
+  } finally {
+    await repository.settle();
+  }
+}
+
+async function pushTo(repository: DiskRepository, scenario: Scenario): Promise<readonly CommandResult[]> {
   const receiver = await repository.receivePack(pusher);
   await using quarantine = await receiver.openQuarantine(new AbortController().signal);
   await quarantine.receive(once(prepared.pack), { maxPackBytes: 1 << 20, clientShallows: [] });
@@ -208,6 +217,18 @@ function statesOf(scenario: Scenario, refs: ReadonlyMap<string, Oid>): State[] {
   });
 }
 
+/** A branch that has moved says so in its reflog, once; one that has not does not. */
+function checkReflogs(scenario: Scenario, volume: string, states: readonly State[], what: string): void {
+  const place = join(volume, 'repositories', id.slice(0, 2), id.slice(2, 4), `${id}.git`);
+  for (const [index, { name, oldOid, newOid }] of scenario.commands(prepared).entries()) {
+    if (newOid === zero || !name.startsWith(branch(''))) continue;
+    const log = join(place, 'logs', name);
+    const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n') : [];
+    const said = lines.filter((line) => line.startsWith(`${oldOid} ${newOid} `)).length;
+    assert.equal(said, states[index] === 'new' ? 1 : 0, `the reflog of ${name}, ${what}`);
+  }
+}
+
 function isAllOk(results: readonly CommandResult[] | undefined): boolean {
   return results?.every((result) => result.status === 'ok') === true;
 }
@@ -236,14 +257,15 @@ async function stepsOf(scenario: Scenario): Promise<readonly (readonly [at: numb
 async function atEveryStep(
   scenario: Scenario,
   faultAt: (at: number) => Fault,
-  check: (attempt: Attempt, what: string, step: string) => Promise<void>,
+  check: (attempt: Attempt, what: string) => Promise<void>,
 ): Promise<void> {
   await forEachBounded(await stepsOf(scenario), 4, async ([at, step]) => {
     const attempted = await attempt(scenario, faultAt(at));
+    const { disk, results, error } = attempted;
+    assert.ok(disk.failedStep !== undefined, `nothing failed at "${step}"`);
     await check(
       attempted,
-      `fault at "${step}": ${JSON.stringify(attempted.results?.slice(0, 5))} ${String(attempted.error)}`,
-      step,
+      `fault at "${disk.failedStep}": ${JSON.stringify(results?.slice(0, 5))} ${String(error)}`,
     );
     rmSync(attempted.volume, { recursive: true });
   });
@@ -296,15 +318,16 @@ function failsWith(code: 'ENOSPC' | 'EIO', scenario: Scenario): void {
     await atEveryStep(
       scenario,
       (at) => ({ at, kind: 'error', code }),
-      async ({ volume, results, error }, what, step) => {
+      async ({ disk, volume, results, error }, what) => {
         assert.ok(error === undefined || error instanceof PackhorseError, what);
-        // A reflog that cannot be written once the refs have moved is left to the next start.
-        if (!/^(?:unlink|rmdir|remove|append) /.test(step)) assert.deepEqual(leftovers(volume), [], what);
+        if (!/^(?:unlink|rmdir|remove) /.test(disk.failedStep ?? ''))
+          assert.deepEqual(leftovers(volume), [], what);
         const states = statesOf(scenario, await restart(volume));
         assert.deepEqual(leftovers(volume), [], what);
         const said =
           results?.map((result) => (result.status === 'ok' ? 'new' : 'old')) ?? states.map(() => 'old');
         assert.deepEqual(states, said, what);
+        checkReflogs(scenario, volume, states, what);
         if (scenario.atomic) assert.equal(new Set(states).size, 1, what);
         if (states.includes('new')) return;
         assert.ok(isAllOk(await push(systemDisk, volume, scenario)), `the next push after ${what}`);

@@ -205,6 +205,11 @@ export class DiskRepository {
     }
   }
 
+  /** Ends what pushes left for later: reflogs that were put off. Never throws: the next opening tries again. */
+  settle(): Promise<void> {
+    return this.#refs.settleReflogs();
+  }
+
   /** Maintains a repository of ours, see RepositoryUpkeep. */
   maintain(options: MaintenanceOptions): Promise<MaintenanceReport> {
     return this.#upkeep.run(options);

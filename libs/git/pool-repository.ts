@@ -116,6 +116,12 @@ export class PoolRepository {
     }
   }
 
+  /** Waits for what pushes left for later, so that nothing is written here when everyone has gone. */
+  async settle(): Promise<void> {
+    const repository = await this.#opening?.catch(() => undefined);
+    if (repository instanceof DiskRepository) await repository.settle();
+  }
+
   async refs(): Promise<RefSnapshot> {
     return await (await this.disk()).refs();
   }

@@ -41,6 +41,7 @@ export class FaultyDisk implements Disk {
   /** What was done, one line for each step. */
   readonly steps: string[] = [];
   readonly #fault: Fault | undefined;
+  #failedStep: string | undefined;
   #crashed = false;
   #changes: Change[] = [];
   /** Content that is not durable: by inode, the size that is. */
@@ -55,11 +56,17 @@ export class FaultyDisk implements Disk {
     return this.#crashed;
   }
 
+  /** The step that the fault fell on. What goes on at once is in another order each time, so it may not be the one that was meant. */
+  get failedStep(): string | undefined {
+    return this.#failedStep;
+  }
+
   #step(what: string, path: string): void {
     if (this.#crashed) throw new Crash(`after the crash: ${what} ${path}`);
     const index = this.steps.length;
     this.steps.push(`${what} ${basename(dirname(path))}/${basename(path)}`);
     if (this.#fault?.at !== index) return;
+    this.#failedStep = this.steps[index];
     if (this.#fault.kind === 'kill') process.kill(process.pid, 'SIGKILL');
     if (this.#fault.kind !== 'error') {
       this.#crashed = true;

@@ -49,4 +49,5 @@ if (mode === 'owned') {
   await serve();
 } else await serve();
 process.stderr.write(`The server lived.\n${disk.steps.map((each) => `step ${each}\n`).join('')}`);
-process.exit();
+// It ends when nothing is left to do, as a server does: `process.exit` does not wait for libgit2's threads.
+process.stdin.destroy();
