@@ -17,6 +17,7 @@ test('any number of entries with the same delay share one timer', () => {
   let timers = 0;
   const counting: Clock = {
     nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
     after(delayMs, task) {
       timers += 1;
       return clock.after(delayMs, task);

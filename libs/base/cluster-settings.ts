@@ -1,4 +1,4 @@
-import { MiB, second, setting } from './setting.ts';
+import { day, MiB, second, setting } from './setting.ts';
 
 /** What nodes of a cluster expect of each other. */
 export const clusterSettings = {
@@ -23,4 +23,27 @@ export const clusterSettings = {
     10_000,
     'Starts of other nodes whose proof is remembered; past it they are proven again.',
   ),
+} as const;
+
+/** How nodes of a cluster know of each other. */
+export const membershipSettings = {
+  heartbeatMs: setting(second, 'How often a node of a cluster renews its lease.'),
+  leaseMs: setting(
+    5 * second,
+    'Silence of a node after which the others take its lease away, and its repositories can be promoted elsewhere.',
+  ),
+  leaseMarginMs: setting(
+    1_500,
+    'How much earlier than that the node itself takes its lease for lost: what clocks may differ by.',
+  ),
+  storeTimeoutMs: setting(1_500, 'How long NATS may take to answer one question; past it it is asked again.'),
+  storeReplicas: setting(
+    0,
+    'NATS servers that keep the leases; 0: three in a NATS cluster, one where it is a single server.',
+  ),
+  joinTimeoutMs: setting(
+    30 * second,
+    'How long a starting node waits for NATS, for its name and for its volumes; past it it does not start.',
+  ),
+  forgetNodeMs: setting(day, 'How long a node that is gone stays in the list of nodes.'),
 } as const;

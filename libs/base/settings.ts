@@ -1,4 +1,4 @@
-import { clusterSettings } from './cluster-settings.ts';
+import { clusterSettings, membershipSettings } from './cluster-settings.ts';
 import { day, GiB, KiB, MiB, minute, second, setting, type SettingDefinition } from './setting.ts';
 
 export type { SettingDefinition } from './setting.ts';
@@ -370,6 +370,7 @@ export const settingDefinitions = {
     renderIdleMs: setting(minute, 'How long an unused render thread is kept.'),
   },
   cluster: clusterSettings,
+  membership: membershipSettings,
   node: {
     drainTimeoutMs: setting(30 * second, 'How long SIGTERM waits for running sessions.'),
     loopDelayAlarmMs: setting(250, 'Event loop delay (p99 over 10 s) above which a warning is logged.'),

@@ -44,7 +44,11 @@ test('a change of the config, or of a file that it includes, is seen at once', a
 test('git is asked again only after a change', async () => {
   const bare = await newBareRepository();
   // A clock that is ahead makes every time stamp look old enough to be trusted.
-  const clock = { nowMs: () => Date.now() + 60_000, after: () => () => undefined };
+  const clock = {
+    nowMs: () => Date.now() + 60_000,
+    monotonicMs: () => Date.now() + 60_000,
+    after: () => () => undefined,
+  };
   const config = new RepositoryConfig(testStorage({ clock }), bare);
   assert.equal(await config.values(), await config.values());
 });

@@ -123,7 +123,11 @@ test('a chain is read, grows, and is replaced under the reader', async () => {
     assert.equal(graph?.has(all[upTo - 1] ?? ''), true);
   }
   // What is fresh is read again, lest a change hide behind the same time stamp: so look later.
-  const later = { nowMs: () => Date.now() + 60_000, after: () => () => undefined };
+  const later = {
+    nowMs: () => Date.now() + 60_000,
+    monotonicMs: () => Date.now() + 60_000,
+    after: () => () => undefined,
+  };
   const patient = new GraphReader(testStorage({ clock: later }), path, 'sha1');
   const chained = await patient.current();
   assert.ok((chained?.layers.length ?? 0) >= 3);

@@ -21,6 +21,9 @@ class JumpingClock implements Clock {
   nowMs(): number {
     return Date.now() + this.aheadMs;
   }
+  monotonicMs(): number {
+    return performance.now() + this.aheadMs;
+  }
   after(): () => void {
     return () => undefined;
   }

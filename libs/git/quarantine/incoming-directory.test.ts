@@ -84,6 +84,7 @@ test('what a server in another container left goes after a grace period', async 
   mkdirSync(foreign);
   const clock = {
     nowMs: () => Date.now() + 2 * testStorage().settings.quarantineGraceMs,
+    monotonicMs: () => 0,
     after: () => () => undefined,
   };
   await openDiskRepository(bare, 'shared', testStorage({ clock }));

@@ -194,6 +194,7 @@ test('a ref that another process has locked is left alone, with a clear reason',
   // Waiting takes no time here, and nothing else does.
   const clock: Clock = {
     nowMs: () => startMs + skippedMs,
+    monotonicMs: () => skippedMs,
     after: (delayMs, task) => {
       skippedMs += delayMs;
       setImmediate(task);
