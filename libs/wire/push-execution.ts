@@ -328,9 +328,14 @@ export class PushExecution {
       ...(this.#newShallows.length === 0 ? {} : { newShallows: this.#newShallows }),
       ...(this.#certificateBlob === undefined ? {} : { certificate: this.#certificateBlob }),
     };
-    this.verdicts.settle(commands, await quarantine.commit(commands, options), this.#atomic);
-    for (const command of commands) {
-      if (isZeroOid(command.oldOid) && isZeroOid(command.newOid)) {
+    const results = await quarantine.commit(commands, options);
+    this.verdicts.settle(commands, results, this.#atomic);
+    for (const [index, command] of commands.entries()) {
+      if (!isZeroOid(command.oldOid) || !isZeroOid(command.newOid)) continue;
+      const result = results[index];
+      if (result?.status === 'ok' && result.wasCorrupt === true) {
+        this.#tell('warning: allowing deletion of corrupt ref');
+      } else {
         this.#tell('warning: deleting a non-existent ref');
         this.verdicts.forget(command);
       }

@@ -223,7 +223,13 @@ export interface RefReport {
 
 /** What became of one command; the reason is what `git push` prints in brackets. */
 export type CommandResult =
-  | { readonly name: string; readonly status: 'ok'; readonly reports?: readonly RefReport[] }
+  | {
+      readonly name: string;
+      readonly status: 'ok';
+      readonly reports?: readonly RefReport[];
+      /** A deletion found a ref that led nowhere, and was shown to nobody therefore. */
+      readonly wasCorrupt?: boolean;
+    }
   | {
       readonly name: string;
       readonly status: 'rejected';

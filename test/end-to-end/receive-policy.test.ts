@@ -161,6 +161,31 @@ for (const door of rootDoors) {
       assert.ok(!(await has(place, 'refs/heads/old')));
     });
 
+    test('a ref that leads nowhere is shown to nobody, deleted with a warning, and replaced', async () => {
+      const place = await bare();
+      const here = (name: string): string => join(place.path, name);
+      const packed = `${'34'.repeat(20)} refs/heads/packed-gone\n`;
+      const breakThem = async (): Promise<void> => {
+        writeFileSync(here('refs/heads/garbage'), 'no id\n');
+        writeFileSync(here('refs/heads/gone'), `${'12'.repeat(20)}\n`);
+        await git(['pack-refs', '--all'], { cwd: place.path });
+        writeFileSync(here('packed-refs'), readFileSync(here('packed-refs'), 'utf8') + packed);
+      };
+      const names = ['garbage', 'gone', 'packed-gone'];
+      await breakThem();
+      const listed = await git(['ls-remote', place.url], as(place));
+      assert.doesNotMatch(listed, /garbage|gone/);
+      const said = await push(place, 0, ...names.map((name) => `:refs/heads/${name}`));
+      assert.equal(said.match(/remote: warning: allowing deletion of corrupt ref/g)?.length, names.length);
+      assert.ok(!existsSync(here('refs/heads/garbage')) && !existsSync(here('refs/heads/gone')));
+      assert.doesNotMatch(readFileSync(here('packed-refs'), 'utf8'), /gone/);
+      await breakThem();
+      await push(place, 0, '--atomic', ...names.map((name) => `main:refs/heads/${name}`));
+      const oid = await git(['rev-parse', 'main'], { cwd: place.work });
+      for (const name of names) assert.equal(await git(['rev-parse', name], { cwd: place.path }), oid);
+      await fsck(place.path);
+    });
+
     test('names in each other’s way are refused, one of them', async () => {
       const place = await bare();
       const said = await push(place, 1, 'main:old/below', 'main:new');

@@ -242,6 +242,7 @@ export class RefStore {
         state: () => this.#reading.run(() => this.#files.refresh()),
         noteLocks: this.#options.noteLocks ?? noNote,
         peel: (refs) => this.#facts.peel(refs),
+        leadsNowhere: (value) => this.#facts.leadsNowhere(value),
       },
       commands,
       options,

@@ -29,12 +29,14 @@ type Kind = 'create' | 'update' | 'delete' | 'none';
 
 interface Step {
   readonly command: RefCommand;
-  readonly kind: Kind;
+  kind: Kind;
   /** The ref that is really changed: what a symbolic ref names. */
   readonly name: string;
   lock?: LockFile;
   /** There is a loose file, with this content. */
   loose?: RefValue;
+  /** What is there leads nowhere. */
+  isCorrupt?: boolean;
   rejected?: string;
   /** What git would say of it. */
   note?: string;
@@ -201,7 +203,8 @@ export class RefTransaction {
     const pending = this.#steps.filter(isPending);
     if (this.#toPacked || this.#packedLock !== undefined) this.#state = await this.#context.state();
     await forEachBounded(pending, concurrency, async (step) => {
-      const current = await this.#current(step);
+      const current = await this.#currentSeen(step);
+      if (step.kind === 'delete' && current === undefined && step.isCorrupt !== true) step.kind = 'none';
       // Somebody else wrote: what is remembered about the other refs is in doubt as well.
       const oid = current?.kind === 'oid' ? current.oid : undefined;
       if (this.#context.snapshot.get(step.name)?.oid !== oid) this.#clean = false;
@@ -214,6 +217,14 @@ export class RefTransaction {
       const reason = conflicts.accept(step.name);
       if (reason !== undefined) reject(step, reason);
     }
+  }
+
+  /** What somebody who knows of nothing there may replace or delete counts as nothing: what leads nowhere. */
+  async #currentSeen(step: Step): Promise<RefValue | undefined> {
+    const value = await this.#current(step);
+    if (value === undefined || !isZeroOid(step.command.oldOid)) return value;
+    step.isCorrupt = await this.#context.leadsNowhere(value);
+    return step.isCorrupt ? undefined : value;
   }
 
   async #current(step: Step): Promise<RefValue | undefined> {
@@ -352,8 +363,12 @@ export class RefTransaction {
 
   /** Only for taking back: the ref's lock, or being the only writer, keeps everyone else away. */
   async #putLoose(path: string, value: RefValue): Promise<void> {
-    if (value.kind === 'broken') return;
     const { disk } = this.#context;
+    // Nobody misses what led nowhere.
+    if (value.kind === 'broken') {
+      await unlessMissing(disk.unlink(path));
+      return;
+    }
     const text = value.kind === 'oid' ? `${value.oid}\n` : `ref: ${value.target}\n`;
     await unlessMissing(disk.unlink(`${path}.lock`));
     await writeNewFile(disk, `${path}.lock`, Buffer.from(text));
@@ -410,7 +425,7 @@ function realName(name: string, { snapshot, danglingTarget }: TransactionContext
 }
 
 function kindOf(command: RefCommand): Kind {
-  if (isZeroOid(command.newOid)) return isZeroOid(command.oldOid) ? 'none' : 'delete';
+  if (isZeroOid(command.newOid)) return 'delete';
   if (isZeroOid(command.oldOid)) return 'create';
   return command.oldOid === command.newOid ? 'none' : 'update';
 }
@@ -434,8 +449,9 @@ function isInsideRefs(name: string): boolean {
 
 function resultOf(step: Step): CommandResult {
   const { name } = step.command;
-  const { rejected: reason, note } = step;
-  if (reason === undefined) return { name, status: 'ok' };
+  const { rejected: reason, note, kind, isCorrupt = false } = step;
+  if (reason === undefined)
+    return { name, status: 'ok', ...(kind === 'delete' && isCorrupt && { wasCorrupt: true }) };
   return { name, status: 'rejected', reason, ...(note === undefined ? {} : { note }) };
 }
 

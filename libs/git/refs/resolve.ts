@@ -2,6 +2,7 @@ import type { Oid } from '#base';
 import { type Head, isValidRefName, type Ref } from '#wire';
 import type { ObjectReader } from '../object-reader.ts';
 import { forEachBounded } from '../volume/disk.ts';
+import type { RefValue } from './loose-refs.ts';
 import { type RefFilesState, resolveSymref } from './ref-files.ts';
 import { merge } from './snapshot.ts';
 
@@ -44,6 +45,12 @@ export class ObjectFacts {
     for (const oid of await this.#objects.existing([...unknown])) this.#existing.add(oid);
     const kept = refs.filter((ref) => this.#existing.has(ref.oid));
     return kept.length === refs.length ? refs : kept;
+  }
+
+  /** Whether what a ref says is nothing, or an object that is missing. */
+  async leadsNowhere(value: RefValue): Promise<boolean> {
+    if (value.kind !== 'oid') return value.kind === 'broken';
+    return (await this.#objects.existing([value.oid])).size === 0;
   }
 
   /** Forgets what is not about `refs` once that has become most of what is remembered. */

@@ -47,6 +47,8 @@ export interface TransactionContext {
   /** What the disk says about all refs now. */
   readonly state: () => Promise<RefFilesState>;
   readonly peel: (refs: readonly Ref[]) => Promise<readonly Ref[]>;
+  /** Whether a value is none, or names an object that is not there: such a ref is shown to nobody. */
+  readonly leadsNowhere: (value: RefValue) => Promise<boolean>;
   /** Called with the files, relative to the repository, that are locked until the result is disposed. */
   readonly noteLocks: (paths: readonly string[]) => Promise<AsyncDisposable>;
 }
