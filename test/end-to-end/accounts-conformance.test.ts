@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { as, doors, type Remote, sshDoor } from '#test/doors';
+import { as, doors, type Remote } from '#test/doors';
 import { commitFiles, fsck, git, gitFails, newWorkTree, refsOf, tryGit } from '#test/git';
-import { uploadPackV2 } from '#test/raw-git';
+import { packOf } from '#test/pack-writer';
+import { packets, uploadPackV2 } from '#test/raw-git';
+import { rawRequest } from '#test/raw-request';
 import { temporaryDirectory } from '#test/temporary';
 import { advertised, clone, generated, Scene, traced, type Served } from './scene.ts';
 
@@ -153,10 +155,20 @@ for (const door of doors) {
       const creations = names.map((name) => `create ${name} HEAD\n`).join('');
       await git(['update-ref', '--stdin'], { cwd: work, input: creations });
       await git(['pack-refs', '--all'], { cwd: work });
-      // Over HTTP the client itself compares every ref with every other one, for minutes.
-      const { name, ...pushed } = await scene.empty(sshDoor);
-      const refspecs = ['main', 'refs/many/*:refs/many/*'];
-      await git(['push', '--quiet', '--atomic', pushed.url, ...refspecs], as(pushed, { cwd: work }));
+      const { name, ...pushed } = await scene.empty(door);
+      if (door.name === 'ssh') {
+        const refspecs = ['main', 'refs/many/*:refs/many/*'];
+        await git(['push', '--quiet', '--atomic', pushed.url, ...refspecs], as(pushed, { cwd: work }));
+      } else {
+        // Git's own client compares every ref with every other one here, for minutes.
+        await git(['push', '--quiet', pushed.url, 'main'], as(pushed, { cwd: work }));
+        const oid = await git(['rev-parse', 'main'], { cwd: work });
+        const [first = '', ...rest] = names.map((ref) => `${'0'.repeat(40)} ${oid} ${ref}`);
+        const commands = packets(`${first}\0report-status atomic`, ...rest, '0000');
+        const body = Buffer.concat([commands, packOf([])]);
+        const answer = await rawRequest(pushed, { service: 'git-receive-pack', version: 0, body });
+        assert.equal(answer.match(/ok refs\/many\//g)?.length, names.length, answer.slice(0, 500));
+      }
       const served = await door.remote(scene.packhorse, scene.owner, `${name}.git`);
       const expected = await git(['ls-remote', work]);
       assert.equal(expected.split('\n').length, names.length + 2);
@@ -166,6 +178,28 @@ for (const door of doors) {
         const mirror = await clone(served, ...protocol, '--mirror');
         assert.equal(await refsOf(mirror), await refsOf(work));
       }
+    });
+
+    test('what a repository borrows is not sent to it again, and need not be sent with what builds on it', async () => {
+      const lender = await scene.filled(door, source);
+      const borrower = await scene.empty(door);
+      const [from, to] = await Promise.all(
+        [lender, borrower].map(({ name }) => scene.packhorse.repositoryPath(name)),
+      );
+      writeFileSync(join(to ?? '', 'objects/info/alternates'), `${from}/objects\n`);
+      const work = await clone(lender);
+      const tip = await git(['rev-parse', 'main'], { cwd: work });
+      const oid = await commitFiles(work, { 'own.txt': 'own\n' });
+      const lines = await traced(['push', borrower.url, 'main'], borrower, work);
+      assert.ok(
+        lines.some((line) => line.includes(`< ${tip} .have`)),
+        'it says what it borrows',
+      );
+      const packs = readdirSync(join(to ?? '', 'objects'), { recursive: true, encoding: 'utf8' });
+      assert.ok(!packs.some((path) => path.includes(tip.slice(2))), 'nothing of it was stored');
+      const whole = await clone(borrower);
+      assert.equal(await git(['rev-parse', 'HEAD'], { cwd: whole }), oid);
+      await fsck(whole);
     });
 
     test('a shallow clone is fetched into, deepened by somebody else’s push, and pushes again', async () => {
