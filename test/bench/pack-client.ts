@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { cleanEnvironment } from '#test/git';
 import { startProcess } from '#test/processes';
+import { basicAuthorization } from '#test/raw-request';
 import type { Contestant } from './contestant.ts';
 import { PackReader, type PackResult } from './pack-reader.ts';
 
@@ -17,12 +18,6 @@ const ways: Readonly<Record<Contestant['transport'], typeof readPack>> = {
   git: overDaemon,
   ssh: overSsh,
 };
-
-export function basicAuthorization(url: URL): Record<string, string> {
-  if (url.username === '') return {};
-  const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-  return { authorization: `Basic ${Buffer.from(secret).toString('base64')}` };
-}
 
 async function overHttp(contestant: Contestant, body: string, verify = false): Promise<PackResult> {
   const url = new URL(`${contestant.url}/git-upload-pack`);

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { cleanEnvironment } from '#test/git';
 import { startProcess } from '#test/processes';
 import type { Contestant } from './contestant.ts';
-import { basicAuthorization } from './pack-client.ts';
+import { basicAuthorization } from '#test/raw-request';
 
 /** What the clock says about one pack. */
 export interface PackTimes {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { git, tryGit } from '#test/git';
 import { temporaryDirectory } from '#test/temporary';
 import { timeMs } from './git-client-rows.ts';
-import { basicAuthorization } from './pack-client.ts';
+import { basicAuthorization } from '#test/raw-request';
 import { everywhere, type Row } from './row.ts';
 
 /** Many refs in one push: what a mirror or an import sends. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { runChecked } from '#test/processes';
 import { temporaryDirectory } from '#test/temporary';
 import type { Contestant } from './contestant.ts';
-import { basicAuthorization } from './pack-client.ts';
+import { basicAuthorization } from '#test/raw-request';
 
 export interface MeasuredRequest {
   readonly method: 'GET' | 'POST';

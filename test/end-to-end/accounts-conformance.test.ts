@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { as, doors, type Remote } from '#test/doors';
@@ -8,7 +8,17 @@ import { packOf } from '#test/pack-writer';
 import { packets, uploadPackV2 } from '#test/raw-git';
 import { rawRequest } from '#test/raw-request';
 import { temporaryDirectory } from '#test/temporary';
-import { advertised, clone, generated, Scene, traced, type Served } from './scene.ts';
+import {
+  advertised,
+  clone,
+  everyFilter,
+  generated,
+  objectsIn,
+  Scene,
+  type Served,
+  shallowFile,
+  traced,
+} from './scene.ts';
 
 /**
  * A server with accounts answers real git as git itself does: what is done through each door is done
@@ -32,17 +42,6 @@ async function plainCopy(from: string): Promise<Remote> {
   return { url: `file://${path}`, env: {} };
 }
 
-/** Ids of all objects that are in a clone, without asking for those that are missing. */
-async function objectsIn(path: string): Promise<string> {
-  const args = ['cat-file', '--batch-all-objects', '--batch-check=%(objectname) %(objecttype)'];
-  return await git(args, { cwd: path, env: { GIT_NO_LAZY_FETCH: '1' } });
-}
-
-function shallowFile(bare: string): string {
-  const path = join(bare, 'shallow');
-  return existsSync(path) ? readFileSync(path, 'latin1').split('\n').sort().join() : '';
-}
-
 for (const door of doors) {
   describe(`a server with accounts over ${door.name}`, () => {
     /** The same history on the server, and where git alone serves it. */
@@ -60,19 +59,7 @@ for (const door of doors) {
       await commitFiles(work, { 'dir/in.txt': 'in\n', 'out.txt': 'out\n', sparse: 'dir/\n' });
       const { served, plain } = await both(work);
       const sparse = await git(['rev-parse', 'main:sparse'], { cwd: work });
-      for (const filter of [
-        'blob:none',
-        'blob:limit=200',
-        'tree:0',
-        'tree:2',
-        `sparse:oid=${sparse}`,
-        'sparse:oid=main:sparse',
-        'object:type=commit',
-        'object:type=tree',
-        'object:type=blob',
-        'combine:blob:none+tree:3',
-        'combine:blob%3Alimit=200+sparse:oid=main%3Asparse',
-      ]) {
+      for (const filter of everyFilter(sparse)) {
         const partial = ['--bare', `--filter=${filter}`, '--no-local'];
         const [ours, theirs] = await Promise.all([clone(served, ...partial), clone(plain, ...partial)]);
         assert.equal(await objectsIn(ours), await objectsIn(theirs), filter);

@@ -1,10 +1,11 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { as, type Door, type Remote } from '#test/doors';
 import { generateRepository, type RepositoryShape } from '#test/generate';
 import { git, tryGit } from '#test/git';
 import { StallingProxy } from '#test/stalling-proxy';
 import { type NewRepositoryOptions, Packhorse, type PackhorseOptions, type Person } from '#test/packhorse';
 import { temporaryDirectory } from '#test/temporary';
-import { join } from 'node:path';
 
 /** A small history with everything in it: branches, merges, all kinds of tags, odd names, binaries. */
 export const smallShape: RepositoryShape = {
@@ -103,4 +104,39 @@ export async function stalling(scene: Scene, door: Door, remote: Remote, bytes: 
     remote: { url, env: remote.env },
     [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
   };
+}
+
+/** Adds values to a repository's own configuration. */
+export async function configure(path: string, values: Readonly<Record<string, string>>): Promise<void> {
+  for (const [key, value] of Object.entries(values))
+    await git(['config', '--add', key, value], { cwd: path });
+}
+
+/** Ids of all objects that are in a clone, without asking for those that are missing. */
+export async function objectsIn(path: string): Promise<string> {
+  const args = ['cat-file', '--batch-all-objects', '--batch-check=%(objectname) %(objecttype)'];
+  return await git(args, { cwd: path, env: { GIT_NO_LAZY_FETCH: '1' } });
+}
+
+/** Where the history of a clone is cut off. */
+export function shallowFile(gitDir: string): string {
+  const path = join(gitDir, 'shallow');
+  return existsSync(path) ? readFileSync(path, 'latin1').split('\n').sort().join() : '';
+}
+
+/** One filter of every kind (git-rev-list(1), `--filter`), for a history whose `main:sparse` is the object `sparse`. */
+export function everyFilter(sparse: string): readonly string[] {
+  return [
+    'blob:none',
+    'blob:limit=200',
+    'tree:0',
+    'tree:2',
+    `sparse:oid=${sparse}`,
+    'sparse:oid=main:sparse',
+    'object:type=commit',
+    'object:type=tree',
+    'object:type=blob',
+    'combine:blob:none+tree:3',
+    'combine:blob%3Alimit=200+sparse:oid=main%3Asparse',
+  ];
 }

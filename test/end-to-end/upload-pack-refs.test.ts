@@ -7,7 +7,7 @@ import { fsck, git, tryGit } from '#test/git';
 import { uploadPackV2 } from '#test/raw-git';
 import { temporaryDirectory } from '#test/temporary';
 import { rootDoors, RootScene } from './root-scene.ts';
-import { clone, generated } from './scene.ts';
+import { clone, configure, generated } from './scene.ts';
 
 /**
  * What a client can ask of a plain directory, answered as git's own upload-pack answers it: the same
@@ -21,11 +21,6 @@ before(async () => {
   [scene, source] = await Promise.all([RootScene.start(), generated()]);
 });
 after(() => scene[Symbol.asyncDispose]());
-
-async function config(path: string, values: Readonly<Record<string, string>>): Promise<void> {
-  for (const [key, value] of Object.entries(values))
-    await git(['config', '--add', key, value], { cwd: path });
-}
 
 /** The repository with every kind of ref that there can be. */
 async function odd(path: string): Promise<void> {
@@ -107,14 +102,14 @@ for (const door of rootDoors) {
       const { path, remote } = await copy();
       await git(['update-ref', 'refs/pull/1/head', 'main~1'], { cwd: path });
       await git(['update-ref', 'refs/pull/2/head', 'main~2'], { cwd: path });
-      await config(path, { 'transfer.hideRefs': 'refs/pull' });
+      await configure(path, { 'transfer.hideRefs': 'refs/pull' });
       await sameListing(path, remote, 'transfer');
-      await config(path, { 'uploadpack.hideRefs': '!refs/pull/1' });
+      await configure(path, { 'uploadpack.hideRefs': '!refs/pull/1' });
       await sameListing(path, remote, 'an exception');
-      await config(path, { 'uploadpack.hideRefs': '^refs/heads/' });
-      await config(path, { 'transfer.hideRefs': 'HEAD' });
+      await configure(path, { 'uploadpack.hideRefs': '^refs/heads/' });
+      await configure(path, { 'transfer.hideRefs': 'HEAD' });
       await sameListing(path, remote, 'whole names');
-      await config(path, { 'transfer.hideRefs': 'refs/pull/1/' });
+      await configure(path, { 'transfer.hideRefs': 'refs/pull/1/' });
       await sameListing(path, remote, 'the last one that matches');
     });
 
@@ -139,9 +134,9 @@ for (const door of rootDoors) {
         ['ls-refs=unborn', [unborn, '0000']],
       );
       assert.equal(await git(['symbolic-ref', 'HEAD'], { cwd: await clone(remote) }), 'refs/heads/trunk');
-      await config(path, { 'lsrefs.unborn': 'allow' });
+      await configure(path, { 'lsrefs.unborn': 'allow' });
       assert.deepEqual([await offers(), await uploadPackV2(remote, ...ask)], ['ls-refs', [unborn, '0000']]);
-      await config(path, { 'lsrefs.unborn': 'ignore' });
+      await configure(path, { 'lsrefs.unborn': 'ignore' });
       assert.deepEqual([await offers(), await uploadPackV2(remote, ...ask)], ['ls-refs', ['0000']]);
     });
   });

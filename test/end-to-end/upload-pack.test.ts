@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { as, type Remote } from '#test/doors';
@@ -7,7 +7,7 @@ import { commitFiles, fsck, git, gitFails, newWorkTree, refsOf, tryGit } from '#
 import { uploadPackV2 } from '#test/raw-git';
 import { temporaryDirectory } from '#test/temporary';
 import { rootDoors, RootScene } from './root-scene.ts';
-import { clone, generated, traced } from './scene.ts';
+import { clone, configure, everyFilter, generated, objectsIn, shallowFile, traced } from './scene.ts';
 
 /**
  * What a client can ask of a plain directory, answered as git's own upload-pack answers it: the same
@@ -22,17 +22,6 @@ before(async () => {
 });
 after(() => scene[Symbol.asyncDispose]());
 
-async function config(path: string, values: Readonly<Record<string, string>>): Promise<void> {
-  for (const [key, value] of Object.entries(values))
-    await git(['config', '--add', key, value], { cwd: path });
-}
-
-/** Ids of all objects that are in a clone, without asking for those that are missing. */
-async function objectsIn(path: string): Promise<string> {
-  const args = ['cat-file', '--batch-all-objects', '--batch-check=%(objectname) %(objecttype)'];
-  return await git(args, { cwd: path, env: { GIT_NO_LAZY_FETCH: '1' } });
-}
-
 for (const door of rootDoors) {
   describe(`upload-pack over ${door.name}`, () => {
     const at = async (path: string): Promise<Remote> => await scene.remote(door, path);
@@ -42,25 +31,14 @@ for (const door of rootDoors) {
     };
     test('every filter leaves out what git leaves out, and the rest is fetched when it is needed', async () => {
       const { path, remote } = await copy();
-      await config(path, { 'uploadpack.allowFilter': 'true', 'uploadpack.allowAnySHA1InWant': 'true' });
+      await configure(path, { 'uploadpack.allowFilter': 'true', 'uploadpack.allowAnySHA1InWant': 'true' });
       const work = await newWorkTree();
       await git(['fetch', '--quiet', path, 'main'], { cwd: work });
       await git(['reset', '--quiet', '--hard', 'FETCH_HEAD'], { cwd: work });
       await commitFiles(work, { 'dir/in.txt': 'in\n', 'out.txt': 'out\n', sparse: 'dir/\n' });
       await git(['push', '--quiet', path, 'HEAD:refs/heads/main'], { cwd: work });
       const sparse = await git(['rev-parse', 'main:sparse'], { cwd: path });
-      for (const filter of [
-        'blob:none',
-        'blob:limit=1k',
-        'tree:0',
-        'tree:2',
-        `sparse:oid=${sparse}`,
-        'sparse:oid=main:sparse',
-        'object:type=commit',
-        'object:type=tree',
-        'combine:blob:none+tree:3',
-        'combine:blob%3Alimit=200+sparse:oid=main%3Asparse',
-      ]) {
+      for (const filter of everyFilter(sparse)) {
         const partial = ['--bare', `--filter=${filter}`, '--no-local'];
         const [ours, theirs] = await Promise.all([
           clone(remote, ...partial),
@@ -78,8 +56,8 @@ for (const door of rootDoors) {
 
     test('filters that the config does not allow are refused in the words of git', async () => {
       const { path, remote } = await copy();
-      await config(path, { 'uploadpack.allowFilter': 'true', 'uploadpackfilter.allow': 'false' });
-      await config(path, {
+      await configure(path, { 'uploadpack.allowFilter': 'true', 'uploadpackfilter.allow': 'false' });
+      await configure(path, {
         'uploadpackfilter.blob:none.allow': 'true',
         'uploadpackfilter.tree.maxDepth': '2',
       });
@@ -92,7 +70,7 @@ for (const door of rootDoors) {
       assert.match(await refused('blob:limit=10'), /filter 'blob:limit' not supported/);
       assert.match(await refused('combine:blob:none+tree:1'), /filter 'combine' not supported/);
       assert.match(await refused('tree:3'), /tree filter allows max depth 2, but got 3/);
-      await config(path, { 'uploadpackfilter.combine.allow': 'true' });
+      await configure(path, { 'uploadpackfilter.combine.allow': 'true' });
       assert.match(await refused('combine:blob:none+sparse:oid=main'), /filter 'sparse:oid' not supported/);
     });
 
@@ -120,11 +98,7 @@ for (const door of rootDoors) {
           const fetch = [...options, 'fetch', '--quiet', '--no-tags', ...step, 'origin', 'main'];
           await git(fetch, as(remote, { cwd: ours }));
           await git(fetch, { cwd: theirs });
-          const shallow = (bare: string): string =>
-            existsSync(join(bare, 'shallow'))
-              ? readFileSync(join(bare, 'shallow'), 'latin1').split('\n').sort().join()
-              : '';
-          assert.equal(shallow(ours), shallow(theirs), `${step.join(' ')}, version ${version}`);
+          assert.equal(shallowFile(ours), shallowFile(theirs), `${step.join(' ')}, version ${version}`);
         }
         await fsck(ours);
       }
@@ -138,7 +112,7 @@ for (const door of rootDoors) {
       const lost = await git([...identity, 'commit-tree', '-m', 'lost', tree], { cwd: path });
       await git(['update-ref', 'refs/hidden/x', hidden], { cwd: path });
       const below = await git(['rev-parse', 'main~3'], { cwd: path });
-      await config(path, { 'transfer.hideRefs': 'refs/hidden' });
+      await configure(path, { 'transfer.hideRefs': 'refs/hidden' });
       /** Which of the three are given in version 0, where a client believes what was advertised. */
       const given = async (): Promise<string> => {
         let answer = '';
@@ -154,14 +128,14 @@ for (const door of rootDoors) {
         return answer.trim();
       };
       assert.equal(await given(), '');
-      await config(path, { 'uploadpack.allowTipSHA1InWant': 'true' });
+      await configure(path, { 'uploadpack.allowTipSHA1InWant': 'true' });
       const stateless = door.name === 'http';
       assert.equal(await given(), stateless ? 'below hidden' : 'hidden');
-      await config(path, { 'uploadpack.allowReachableSHA1InWant': 'true' });
+      await configure(path, { 'uploadpack.allowReachableSHA1InWant': 'true' });
       assert.equal(await given(), 'below hidden');
-      await config(path, { 'uploadpack.allowAnySHA1InWant': 'true' });
+      await configure(path, { 'uploadpack.allowAnySHA1InWant': 'true' });
       assert.equal(await given(), 'below hidden lost');
-      await config(path, { 'uploadpack.allowTipSHA1InWant': 'false' });
+      await configure(path, { 'uploadpack.allowTipSHA1InWant': 'false' });
       assert.equal(await given(), 'below hidden', 'the last line decides');
       const missing = await gitFails(
         ['fetch', remote.url, '12'.repeat(20)],
@@ -172,7 +146,7 @@ for (const door of rootDoors) {
 
     test('refs are wanted by name, and what is common is found without fetching', async () => {
       const { path, remote } = await copy();
-      await config(path, { 'uploadpack.allowRefInWant': 'true' });
+      await configure(path, { 'uploadpack.allowRefInWant': 'true' });
       const bare = await clone(remote, '--bare');
       const work = await newWorkTree();
       const oid = await commitFiles(work, { 'a.txt': 'a\n' });
@@ -209,7 +183,7 @@ for (const door of rootDoors) {
       const blob = await git(['hash-object', '-w', '--stdin'], { cwd: path, input: 'twelve bytes' });
       const info = ['command=object-info', '0001', 'size', `oid ${blob}`, `oid ${'12'.repeat(20)}`, '0000'];
       assert.deepEqual(await uploadPackV2(remote, ...info), ["ERR invalid command 'object-info'"]);
-      await config(path, {
+      await configure(path, {
         'transfer.advertiseObjectInfo': 'true',
         'transfer.advertiseSID': 'true',
         'uploadpack.advertiseBundleURIs': 'true',
@@ -291,7 +265,7 @@ for (const door of rootDoors) {
       await commitFiles(work, { a: 'a\n', b: 'b\n' });
       await git(['push', '--quiet', path, 'HEAD:refs/heads/main'], { cwd: work });
       const blob = await git(['rev-parse', 'HEAD:b'], { cwd: work });
-      await config(path, {
+      await configure(path, {
         'uploadpack.allowSidebandAll': 'true',
         'uploadpack.blobPackfileUri': `${blob} ${'ab'.repeat(20)} https://example.org/blob.pack`,
       });

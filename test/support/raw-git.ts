@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import type { Remote } from './doors.ts';
 import { run } from './processes.ts';
+import { basicAuthorization } from './raw-request.ts';
 
 /** Conversations that no git client has: bytes in, bytes out, through a real door. */
 
@@ -44,10 +45,9 @@ export async function uploadPackV2(remote: Remote, ...request: readonly string[]
 async function overHttp(url: URL, request: readonly string[]): Promise<Buffer> {
   const plain = new URL(url);
   plain.username = plain.password = '';
-  const credentials = Buffer.from(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`);
   const headers = {
     'git-protocol': 'version=2',
-    ...(url.username === '' ? {} : { authorization: `Basic ${credentials.toString('base64')}` }),
+    ...basicAuthorization(url),
   };
   const response =
     request.length === 0

@@ -24,24 +24,27 @@ export function rawRequest(remote: Remote, wanted: RawRequest): Promise<string> 
   return remote.url.startsWith('http') ? overHttp(remote, wanted) : overSsh(remote, wanted);
 }
 
+/** The header for the name and secret in an address; none where there are none. */
+export function basicAuthorization(url: URL): Record<string, string> {
+  if (url.username === '') return {};
+  const secret = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  return { authorization: `Basic ${Buffer.from(secret).toString('base64')}` };
+}
+
 function stream(body: Body): Readable {
   return body instanceof Uint8Array ? Readable.from([body]) : Readable.from(body, { objectMode: false });
 }
 
 async function overHttp(remote: Remote, { service, version, body, headers }: RawRequest): Promise<string> {
   const url = new URL(`${remote.url}/${service}`);
-  const auth =
-    url.username === ''
-      ? {}
-      : { auth: `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` };
   const sent = request({
-    ...auth,
     hostname: url.hostname,
     port: url.port,
     path: url.pathname,
     method: 'POST',
     agent: false,
     headers: {
+      ...basicAuthorization(url),
       'content-type': `application/x-${service}-request`,
       ...(version === 2 && { 'git-protocol': 'version=2' }),
       ...headers,

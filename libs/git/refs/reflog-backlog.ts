@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Disk, unlessMissing } from '../volume/disk.ts';
+import { appendRecoverably } from '../volume/recoverable-append.ts';
 import type { Reflogs } from './reflog.ts';
 
 /** One line that belongs into a reflog. */
@@ -35,25 +36,12 @@ export class ReflogBacklog {
   }
 
   /** Adds lines durably. Returns what takes them back. */
-  async add(entries: Iterable<ReflogEntry>): Promise<() => Promise<unknown>> {
-    const before = this.#disk.stampNow(this.#path);
-    const undo = (): Promise<unknown> =>
-      before === undefined
-        ? unlessMissing(this.#disk.unlink(this.#path))
-        : this.#disk.truncate(this.#path, before.sizeBytes);
-    const file = await this.#disk.append(this.#path);
-    try {
-      const text = Array.from(entries, ({ log, line }) => `${log}\0${line}`).join('');
-      await file.write(Buffer.from(text));
+  async add(entries: Iterable<ReflogEntry>): Promise<() => Promise<void>> {
+    const text = Array.from(entries, ({ log, line }) => `${log}\0${line}`).join('');
+    return await appendRecoverably(this.#disk, this.#path, Buffer.from(text), async (file) => {
       await file.sync();
       await this.#disk.syncDirectory(this.#gitDir);
-    } catch (error) {
-      await undo().catch(() => undefined);
-      throw error;
-    } finally {
-      await file.close();
-    }
-    return undo;
+    });
   }
 
   /** Moves every line into its reflog; a line that is the last of its log already was moved before a crash. */

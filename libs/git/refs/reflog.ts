@@ -1,5 +1,6 @@
 import type { Oid } from '#base';
 import type { Pusher } from '../agent.ts';
+import { appendRecoverably } from '../volume/recoverable-append.ts';
 import { refParents } from './ref-name.ts';
 import { type Disk, hasErrno, makeDirectories, unlessMissing } from '../volume/disk.ts';
 
@@ -50,22 +51,11 @@ export class Reflogs {
   async append(name: string, line: string, durable: boolean): Promise<() => Promise<void>> {
     const path = this.#path(name);
     const before = this.#disk.stampNow(path);
-    const undo = (): Promise<void> =>
-      before === undefined ? this.#disk.unlink(path) : this.#disk.truncate(path, before.sizeBytes);
     if (before?.kind === 'directory') await removeEmptyDirectories(this.#disk, path);
     if (before === undefined) await makeDirectories(this.#disk, path.slice(0, path.lastIndexOf('/')));
-    const file = await this.#disk.append(path);
-    try {
-      await file.write(Buffer.from(line));
+    return await appendRecoverably(this.#disk, path, Buffer.from(line), async (file) => {
       if (durable) await file.sync();
-    } catch (error) {
-      // A half-written line would damage the log for good.
-      await undo().catch(() => undefined);
-      throw error;
-    } finally {
-      await file.close();
-    }
-    return undo;
+    });
   }
 
   /** Appends a line unless it is the last one already. It is not made durable. */
