@@ -1,5 +1,6 @@
 import { PackhorseError, type Clock, type Log, type Random, type Settings } from '#base';
 import type { Database } from '#db';
+import type { RepositoryChanges } from './changes.ts';
 import type { PasswordHasher } from './password.ts';
 import type { VerifiedSecrets } from './verified-secrets.ts';
 
@@ -12,6 +13,8 @@ export interface Context {
   readonly log: Log;
   readonly hasher: PasswordHasher;
   readonly verified: VerifiedSecrets;
+  /** Undefined: nobody else works on this database. */
+  readonly changes: RepositoryChanges | undefined;
 }
 
 /** Ids come from outside too: what cannot be one is not even looked up. */

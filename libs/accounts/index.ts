@@ -1,4 +1,5 @@
 export * from './accounts.ts';
+export type { RepositoryChanges } from './changes.ts';
 export * from './identity.ts';
 export { emailProblem, loginProblem, passwordProblem, repositoryNameProblem } from './names.ts';
 export {

@@ -51,7 +51,7 @@ describe('a new repository', () => {
       visibility: 'private',
       objectFormat: 'sha256',
       createdAt: new Date(harness.clock.nowMs()),
-      placement: { volumeId: 'volume-7', epoch: 3 },
+      placement: { volumeId: 'volume-7', epoch: 3, replicas: [], region: 'local', durability: 1 },
     });
     for (const [login, name] of [
       ['Owner', 'Engine'],

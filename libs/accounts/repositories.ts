@@ -10,7 +10,8 @@ import {
   repositoryRoles,
   type RepositoryRole,
 } from './permissions.ts';
-import { include, RepositoryAccess, toRecord } from './repository-access.ts';
+import { completePlacement } from './repository.ts';
+import { include, type RepositoryAccess, toRecord } from './repository-access.ts';
 import type { Repositories } from './services.ts';
 
 function requireSignedIn(identity: Identity): UserIdentity {
@@ -43,9 +44,12 @@ function explainTaken(error: unknown): unknown {
   return hasCode(error, 'already_exists') ? nameTaken(error) : error;
 }
 
-export function createRepositories(context: Context): Repositories {
+export function createRepositories(context: Context, access: RepositoryAccess): Repositories {
   const { database, settings } = context;
-  const access = new RepositoryAccess(context);
+  const changed = (repositoryId: string): void => {
+    access.forgetRepository(repositoryId);
+    context.changes?.announce(repositoryId);
+  };
 
   async function requireOwner(identity: Identity, ownerLogin: string): Promise<{ readonly id: string }> {
     const user = requireSignedIn(identity);
@@ -107,6 +111,7 @@ export function createRepositories(context: Context): Repositories {
     async create(identity, { id, ownerLogin, name, description, visibility, objectFormat, placement }) {
       const owner = await requireOwner(identity, ownerLogin);
       requireValid(repositoryNameProblem(name), descriptionProblem(description));
+      const placed = completePlacement(placement);
       const data = {
         id,
         ownerId: owner.id,
@@ -116,7 +121,8 @@ export function createRepositories(context: Context): Repositories {
         description,
         visibility,
         objectFormat,
-        ...placement,
+        ...placed,
+        replicas: { create: placed.replicas.map((volumeId) => ({ volumeId })) },
         createdAt: now(context),
       };
       try {
@@ -157,14 +163,14 @@ export function createRepositories(context: Context): Repositories {
       } catch (error) {
         throw explainTaken(error);
       } finally {
-        access.forget();
+        changed(repositoryId);
       }
     },
 
     async remove(identity, repositoryId) {
       await access.administered(identity, repositoryId);
       await database.run((client) => client.repository.deleteMany({ where: { id: repositoryId } }));
-      access.forget();
+      changed(repositoryId);
     },
 
     async grant(identity, repositoryId, login, role) {
@@ -183,7 +189,7 @@ export function createRepositories(context: Context): Repositories {
       } else {
         await setRole(repositoryId, user.id, role);
       }
-      access.forget();
+      changed(repositoryId);
     },
 
     async collaborators(identity, repositoryId) {

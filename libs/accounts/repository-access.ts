@@ -5,16 +5,18 @@ import { scopes, type Identity } from './identity.ts';
 import { loginProblem, nameKey, repositoryNameProblem } from './names.ts';
 import { decide, type RepositoryAction, type RepositoryRole } from './permissions.ts';
 import { ReadThroughCache } from './read-through-cache.ts';
-import type { RepositoryRecord } from './repository.ts';
+import type { Placement, RepositoryRecord } from './repository.ts';
 
 /** What a record needs besides its own row. */
-export const include = { owner: { select: { login: true } } } as const;
+export const include = {
+  owner: { select: { login: true } },
+  replicas: { select: { volumeId: true }, orderBy: { volumeId: 'asc' } },
+} as const;
 type Row = Prisma.RepositoryGetPayload<{ include: typeof include }>;
 
 /** Rows read with `include`. */
 export function toRecord(row: Row): RepositoryRecord {
-  const { id, ownerId, name, description, visibility, objectFormat, createdAt, volumeId, epoch } = row;
-  const placement = { volumeId, epoch };
+  const { id, ownerId, name, description, visibility, objectFormat, createdAt } = row;
   return {
     id,
     ownerId,
@@ -24,8 +26,14 @@ export function toRecord(row: Row): RepositoryRecord {
     visibility,
     objectFormat,
     createdAt,
-    placement,
+    placement: toPlacement(row),
   };
+}
+
+export function toPlacement(row: Omit<Row, 'owner'>): Placement {
+  const { volumeId, epoch, region, durability } = row;
+  const replicas = row.replicas.map((replica) => replica.volumeId);
+  return { volumeId, epoch, replicas, region, durability };
 }
 
 const refusals: Readonly<Record<RepositoryAction, string>> = {
@@ -81,10 +89,16 @@ export class RepositoryAccess {
     this.#roles = new ReadThroughCache(options);
   }
 
-  /** After any change: one is rare and must be seen at once, so all is read anew instead of finding what it touches. */
+  /** All is read anew. */
   forget(): void {
     this.#records.forget();
     this.#roles.forget();
+  }
+
+  /** What concerns one repository is read anew, because it was changed, here or elsewhere. */
+  forgetRepository(repositoryId: string): void {
+    this.#records.forget(({ id }) => id === repositoryId);
+    this.#roles.forget((_role, key) => key.startsWith(`${repositoryId}/`));
   }
 
   /** The record of OWNER/NAME for somebody who may do `action`; throws as `Repositories.authorise`. */

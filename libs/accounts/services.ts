@@ -1,7 +1,7 @@
 import type { ObjectFormat } from '#base';
 import type { Identity, Scope, UserIdentity } from './identity.ts';
 import type { RepositoryAction, RepositoryRole } from './permissions.ts';
-import type { Placement, RepositoryRecord, Visibility } from './repository.ts';
+import type { NewPlacement, Placement, RepositoryRecord, Visibility } from './repository.ts';
 
 /**
  * What accounts offers to doors and gateway. Failures are PackhorseErrors: `invalid_argument` with
@@ -104,7 +104,40 @@ export interface CreateRepository {
   readonly description: string;
   readonly visibility: Visibility;
   readonly objectFormat: ObjectFormat;
+  readonly placement: NewPlacement;
+}
+
+/** A repository on a volume. */
+export interface PlacedRepository {
+  readonly id: string;
   readonly placement: Placement;
+}
+
+/** Where repositories are: for the server itself, which asks nobody for permission. */
+export interface Placements {
+  /** As it is now, not as it is remembered. */
+  find(repositoryId: string): Promise<Placement | undefined>;
+  /**
+   * Makes another volume the primary, or the same one anew, if the epoch is still `fromEpoch`: of
+   * several that try, one succeeds. The one that was the primary becomes a replica. Returns the new
+   * placement, whose epoch is `fromEpoch + 1`; undefined when the epoch is another, or the repository is gone.
+   */
+  movePrimary(repositoryId: string, fromEpoch: number, toVolumeId: string): Promise<Placement | undefined>;
+  /** Says which other volumes have copies, and how many a push needs, if the epoch is still `epoch`. */
+  setReplicas(
+    repositoryId: string,
+    epoch: number,
+    change: { readonly replicas: readonly string[]; readonly durability?: number },
+  ): Promise<Placement | undefined>;
+  /** What has its primary, or a replica, on a volume, by id. */
+  onVolume(
+    volumeId: string,
+    page: {
+      readonly role: 'primary' | 'replica';
+      readonly limit: number;
+      readonly after?: string | undefined;
+    },
+  ): Promise<readonly PlacedRepository[]>;
 }
 
 /** The records of repositories. Everything takes who is asking, and answers only what they may know. */
@@ -157,4 +190,5 @@ export interface Accounts {
   readonly keys: Keys;
   readonly sessions: Sessions;
   readonly repositories: Repositories;
+  readonly placements: Placements;
 }

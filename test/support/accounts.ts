@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createAccounts, type Accounts, type UserIdentity } from '#accounts';
+import { createAccounts, type Accounts, type RepositoryChanges, type UserIdentity } from '#accounts';
 import { ManualClock, randomId, readSettings, silentLog, systemRandom, type Settings } from '#base';
 import { openDatabase, type Database } from '#db';
 import { startPostgres } from './postgres.ts';
@@ -11,7 +11,7 @@ export interface TestAccounts extends AsyncDisposable {
   readonly database: Database;
   readonly clock: ManualClock;
   /** Further accounts on the same database, as another node has them: with caches of their own. */
-  another(settings?: Partial<Settings['accounts']>): Accounts;
+  another(settings?: Partial<Settings['accounts']>, changes?: RepositoryChanges): Accounts;
   /** Makes a user with the password `password`, and signs in. */
   signUp(login: string, options?: { readonly isAdmin?: boolean }): Promise<UserIdentity>;
 }
@@ -45,9 +45,10 @@ export async function openTestAccounts(engine: Engine): Promise<TestAccounts> {
   const { database, stop } = await openEngine(engine);
   const clock = new ManualClock(Date.parse('2026-01-01T00:00:00Z'));
   const cheap = { ...readSettings().accounts, passwordMemoryBytes: 64 * 1024, passwordPasses: 1 };
-  const another = (settings: Partial<Settings['accounts']> = {}): Accounts =>
+  const another = (settings: Partial<Settings['accounts']> = {}, changes?: RepositoryChanges): Accounts =>
     createAccounts({
       database,
+      changes,
       settings: { ...cheap, ...settings },
       clock,
       random: systemRandom,

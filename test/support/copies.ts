@@ -1,3 +1,4 @@
+import { completePlacement } from '#accounts';
 import { join } from 'node:path';
 import { PackhorseError, readSettings, silentLog, systemClock } from '#base';
 import {
@@ -112,7 +113,7 @@ export class TestCopies implements AsyncDisposable {
         // Whichever node is asked, it has the repository.
         authorise: async (...request) => ({
           ...(await this.#accounts.repositories.authorise(...request)),
-          placement: { volumeId: volume.id, epoch: this.epoch },
+          placement: completePlacement({ volumeId: volume.id, epoch: this.epoch }),
         }),
       },
       locator,

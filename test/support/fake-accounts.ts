@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   anonymous,
+  completePlacement,
   decide,
   scopes as allScopes,
   type Accounts,
@@ -44,6 +45,13 @@ export class FakeAccounts implements Accounts {
   readonly #repositories = new Map<string, StoredRepository>();
   /** Secret to login. */
   readonly #sessions = new Map<string, string>();
+
+  readonly placements: Accounts['placements'] = {
+    find: async () => unsupported(),
+    movePrimary: async () => unsupported(),
+    setReplicas: async () => unsupported(),
+    onVolume: async () => unsupported(),
+  };
 
   readonly users: Accounts['users'] = {
     create: async ({ login, email, password, isAdmin }) => {
@@ -179,7 +187,8 @@ export class FakeAccounts implements Accounts {
     create: async (identity, input) => {
       await this.repositories.checkCreate(identity, input.ownerLogin, input.name);
       const ownerId = this.#users.get(input.ownerLogin)?.record.id ?? unsupported();
-      const record = { ...input, ownerId, createdAt: new Date(1_700_000_000_000) };
+      const placement = completePlacement(input.placement);
+      const record = { ...input, placement, ownerId, createdAt: new Date(1_700_000_000_000) };
       this.#repositories.set(`${input.ownerLogin}/${input.name}`, { record, roles: new Map() });
       return record;
     },
