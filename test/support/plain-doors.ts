@@ -132,13 +132,16 @@ export async function plainDaemon(
     await services.serve(conversation);
   };
   const sockets = new Set<Socket>();
+  const talks: Promise<unknown>[] = [];
   const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
-    talk(socket)
-      .catch((error: unknown) => failures.push(error))
-      .finally(() => socket.end());
+    talks.push(
+      talk(socket)
+        .catch((error: unknown) => failures.push(error))
+        .finally(() => socket.end()),
+    );
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
@@ -149,6 +152,7 @@ export async function plainDaemon(
       for (const socket of sockets) socket.destroy();
       server.close();
       await once(server, 'close');
+      await Promise.all(talks);
     },
   };
 }
