@@ -10,6 +10,7 @@ import { authenticate, createHttpServer } from '#http';
 import { createSshServer, loadOrCreateHostKeys } from '#ssh';
 import { createWeb } from '#web';
 import { AdminAccess } from './admin-access.ts';
+import type { ClusterPart, joinCluster } from './cluster.ts';
 import type { NodeContext } from './node-context.ts';
 import { observation } from './observation.ts';
 import type { NodeOptions } from './options.ts';
@@ -35,12 +36,16 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
   const accounts = createAccounts({ ...context, database, settings: settings.accounts });
   const admin = new AdminAccess(dataDir, context.random);
   const authenticator = admin.extend(accounts.authenticator);
-  const locator = new Locator(context.pools, [volume]);
+  const { nats } = options;
+  const cluster =
+    nats === undefined ? undefined : opening.use(await joinLoaded(context, nats, { volume, database }));
+  const locator = new Locator(context.pools, [volume], cluster?.peers);
   const git = new AccountsGitGateway(accounts.repositories, locator, limits, session);
   const repositories = new AccountsRepositoryGateway(accounts.repositories, locator, {
     ...context,
     importPolicy: { runner: context.runner, scratchDir: await emptyDirectory(join(dataDir, 'scratch')) },
   });
+  cluster?.serve({ git, repositories, locator });
 
   const addresses = { http: options.publicUrl ?? '', ssh: options.publicSshUrl ?? '' };
   const graphql = createGraphql({
@@ -72,6 +77,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
   );
   const doors = opening.use(new Doors(settings.node.drainTimeoutMs));
   doors.finish(graphql);
+  if (cluster !== undefined) doors.finish({ drain: () => cluster.drain(settings.node.drainTimeoutMs) });
   const http = createHttpServer({
     git,
     authenticator,
@@ -102,6 +108,11 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
   await admin.publish(httpUrl);
   opening.defer(() => admin.withdraw());
   return new RunningNode({ http: httpUrl, ssh: `ssh://${sshAuthority}` }, opening.move());
+}
+
+/** What only a cluster needs is loaded only there. */
+async function joinLoaded(...argument: Parameters<typeof joinCluster>): Promise<ClusterPart> {
+  return (await import('./cluster.ts')).joinCluster(...argument);
 }
 
 function databaseSource(options: NodeOptions, dataDir: string): Parameters<typeof openDatabase>[0]['source'] {

@@ -46,6 +46,8 @@ test('safety that a single node cannot give is refused, not promised', () => {
     { durability: 'all' },
     { nats: 'nats://127.0.0.1:4222' },
     { clusterPort: '7000' },
+    { nats: 'nats://127.0.0.1:4222', databaseUrl: 'postgresql://a', clusterTlsCa: 'ca.pem' },
+    { nats: 'nats://127.0.0.1:4222', databaseUrl: 'postgresql://a', root: '/srv' },
   ]) {
     assert.throws(
       () => readOptions(flags, {}),

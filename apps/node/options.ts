@@ -51,8 +51,16 @@ export interface NodeOptions {
   readonly durability: number;
   /** The message bus of a cluster. */
   readonly nats: string | undefined;
-  /** Where other nodes of the cluster reach this one. */
+  /** Where this node listens for other nodes of the cluster. */
   readonly clusterPort: number | undefined;
+  /** Where the other nodes reach it, when that is not where it listens. */
+  readonly clusterAddress: string | undefined;
+  /** Known to all nodes of the cluster; without it they share one through the database. */
+  readonly clusterSecret: string | undefined;
+  /** PEM files: with all three, nodes show each other certificates and encrypt. */
+  readonly clusterTlsCa: string | undefined;
+  readonly clusterTlsCert: string | undefined;
+  readonly clusterTlsKey: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -218,13 +226,45 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     flags: '--nats <url>',
     variable: 'PACKHORSE_NATS',
     fallback: undefined,
-    description: 'join the cluster behind this NATS server; refused, because this release runs single nodes',
+    description:
+      'join the cluster behind this NATS server (several with commas between); needs --database-url',
   },
   clusterPort: {
     flags: '--cluster-port <n>',
     variable: 'PACKHORSE_CLUSTER_PORT',
     fallback: undefined,
-    description: 'port for other nodes of a cluster; refused, because this release runs single nodes',
+    description: 'with --nats: port for other nodes; 0, the default, picks a free one',
+  },
+  clusterAddress: {
+    flags: '--cluster-address <host:port>',
+    variable: 'PACKHORSE_CLUSTER_ADDRESS',
+    fallback: undefined,
+    description: 'with --nats: where other nodes reach this one, when that is not where it listens',
+  },
+  clusterSecret: {
+    flags: '--cluster-secret <secret>',
+    variable: 'PACKHORSE_CLUSTER_SECRET',
+    fallback: undefined,
+    description:
+      'with --nats: what nodes prove themselves with, better given as variable; without it they keep one in the database',
+  },
+  clusterTlsCa: {
+    flags: '--cluster-tls-ca <file>',
+    variable: 'PACKHORSE_CLUSTER_TLS_CA',
+    fallback: undefined,
+    description: 'with --nats: certificates that nodes must show each other are signed by this one',
+  },
+  clusterTlsCert: {
+    flags: '--cluster-tls-cert <file>',
+    variable: 'PACKHORSE_CLUSTER_TLS_CERT',
+    fallback: undefined,
+    description: 'with --cluster-tls-ca: the certificate of this node',
+  },
+  clusterTlsKey: {
+    flags: '--cluster-tls-key <file>',
+    variable: 'PACKHORSE_CLUSTER_TLS_KEY',
+    fallback: undefined,
+    description: 'with --cluster-tls-ca: its private key',
   },
   logLevel: {
     flags: '--log-level <level>',
@@ -274,16 +314,37 @@ function namespace(text: string | undefined): string | undefined {
   throw new PackhorseError('invalid_argument', `bad git namespace path "${text}"`);
 }
 
-/** Whoever asks for more safety than one node can give must not believe that they have it. */
-function refuseCluster(options: NodeOptions): void {
-  if (!Number.isInteger(options.durability) || options.durability < 1) {
+/** Whoever asks for more safety than this node can give must not believe that they have it. */
+function refuseHalfClusters(options: NodeOptions): void {
+  const { durability, nats, databaseUrl, root } = options;
+  if (!Number.isInteger(durability) || durability < 1) {
     throw new PackhorseError('invalid_argument', '--durability must be a whole number of 1 or more.');
   }
-  if (options.durability > 1 || options.nats !== undefined || options.clusterPort !== undefined) {
+  if (durability > 1) {
     throw new PackhorseError(
       'invalid_argument',
-      'This release runs single nodes: leave out --nats and --cluster-port, and use --durability 1.',
+      'This release keeps one copy of each repository: use --durability 1.',
     );
+  }
+  const tls = [options.clusterTlsCa, options.clusterTlsCert, options.clusterTlsKey];
+  if (tls.includes(undefined) && tls.some((file) => file !== undefined)) {
+    throw new PackhorseError(
+      'invalid_argument',
+      '--cluster-tls-ca, --cluster-tls-cert and --cluster-tls-key only go together.',
+    );
+  }
+  if (nats !== undefined && (databaseUrl === undefined || root !== undefined)) {
+    throw new PackhorseError(
+      'invalid_argument',
+      '--nats needs --database-url, for all nodes share one database, and does not go with --root.',
+    );
+  }
+  const { clusterPort, clusterAddress, clusterSecret } = options;
+  if (
+    nats === undefined &&
+    [clusterPort, clusterAddress, clusterSecret, ...tls].some((given) => given !== undefined)
+  ) {
+    throw new PackhorseError('invalid_argument', '--cluster-... only goes with --nats.');
   }
 }
 
@@ -396,9 +457,14 @@ export function readOptions(
     durability: Number(required('durability')),
     nats: text('nats'),
     clusterPort: optionalPort(text('clusterPort'), '--cluster-port'),
+    clusterAddress: text('clusterAddress'),
+    clusterSecret: text('clusterSecret'),
+    clusterTlsCa: text('clusterTlsCa'),
+    clusterTlsCert: text('clusterTlsCert'),
+    clusterTlsKey: text('clusterTlsKey'),
     logLevel: logLevel(required('logLevel')),
   };
-  refuseCluster(options);
+  refuseHalfClusters(options);
   refuseStrays(options);
   return options;
 }

@@ -15,3 +15,6 @@ export { QuorumReplication, type CopiesNow } from './replication/quorum.ts';
 export { RemoteCopyLink } from './replication/copy-link.ts';
 export { type CopiesHere, receiveContents, serveCopies } from './replication/copy-service.ts';
 export { copyTopics } from './replication/topics.ts';
+export { NodePeers } from './peers.ts';
+export { ClusterNode } from './membership/cluster-node.ts';
+export { NatsLink } from './membership/nats-link.ts';

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { Settings } from '#base';
-import type { Membership } from './membership/membership.ts';
+import type { Membership, VolumeLocation } from './membership/membership.ts';
 import { RpcClient } from './rpc/client.ts';
 import type { ClusterCredentials } from './rpc/credentials.ts';
 import type { NodeIdentity } from './rpc/proofs.ts';
@@ -38,6 +39,22 @@ export class NodePeers implements Disposable {
     const location = this.#options.membership.volume(volumeId);
     if (location === undefined || location.isLocal || !location.isAlive) return undefined;
     return this.node(location.node);
+  }
+
+  /**
+   * The volume where a new repository goes: of those that take any in this node's region, or in all
+   * where it has none, the one that rendezvous hashing picks; undefined when there is none at all.
+   */
+  choose(repositoryId: string): string | undefined {
+    const { membership } = this.#options;
+    const open = membership.volumes().filter(({ isAlive, isDraining }) => isAlive && !isDraining);
+    const near = open.filter(({ region }) => region === membership.self.region);
+    const weigh = ({ volumeId }: VolumeLocation): string =>
+      createHash('sha256').update(`${repositoryId} ${volumeId}`).digest('hex');
+    const weighed = (near.length > 0 ? near : open).map(
+      (volume) => [weigh(volume), volume.volumeId] as const,
+    );
+    return weighed.toSorted(([one], [other]) => (one < other ? 1 : -1))[0]?.[1];
   }
 
   /** The node of that name; undefined when it is not alive, or this one. */

@@ -132,6 +132,18 @@ describe('nodes that talk to each other', () => {
     await writing;
   });
 
+  test('bytes of any kind, even none, are messages of their own', async () => {
+    two.server.on('dialogue', 'marks', async (_argument, { output }) => {
+      await output.send(new Uint8Array([1, 2]));
+      await output.send(new Uint8Array(0));
+      await output.send(Buffer.from([3]));
+    });
+    const { input } = await two.client.dialogue('marks', undefined);
+    const seen: number[][] = [];
+    for await (const message of input) seen.push([...message]);
+    assert.deepEqual(seen, [[1, 2], [], [3]]);
+  });
+
   test('an exchange carries values both ways', async () => {
     two.server.on('exchange', 'sums', async (argument, { messages, send }) => {
       let sum = Number(argument);

@@ -4,7 +4,9 @@ import type { MethodDefinition } from '@grpc/grpc-js';
  * The one service that nodes offer each other. Its methods are the ways in which two nodes can talk;
  * what they talk about is named in the metadata, so that a new topic needs no new method.
  */
-const bytes = (value: Buffer): Buffer => value;
+const bytes = (value: Uint8Array): Buffer =>
+  // gRPC copies with what only a Buffer has.
+  value instanceof Buffer ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 
 function method(
   name: string,
