@@ -3,7 +3,8 @@ import { createNodeContext, type NodeContext } from './node-context.ts';
 import type { NodeOptions } from './options.ts';
 import type { RunningNode } from './running-node.ts';
 
-export { optionDefinitions, readOptions, type NodeOptions } from './options.ts';
+export { type NodeOptions, optionDefinitions } from './options.ts';
+export { readOptions } from './read-options.ts';
 
 /**
  * Runs one node until SIGTERM or SIGINT, then drains it. Prints exactly one line on standard

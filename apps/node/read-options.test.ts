@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '#base';
-import { readOptions } from './options.ts';
+import { readOptions } from './read-options.ts';
 
 test('a flag wins over its variable, and the variable over the default', () => {
   assert.equal(readOptions({ httpPort: '1' }, { PACKHORSE_HTTP_PORT: '2' }).httpPort, 1);
