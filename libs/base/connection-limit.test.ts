@@ -11,6 +11,7 @@ test('connections are limited in all and by address, and a place is given back',
   limit.enter('b');
   assert.equal(limit.objection('c'), 'connections');
   leave();
+  leave();
   assert.equal(limit.objection('a'), undefined);
   assert.equal(limit.open, 2);
 });

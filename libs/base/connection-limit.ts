@@ -21,11 +21,14 @@ export class ConnectionLimit {
     return ofAddress >= this.#maxPerAddress ? 'connections_per_address' : undefined;
   }
 
-  /** Counts a connection; the returned function, to be called once, ends that. */
+  /** Counts a connection; the returned function ends that, once. */
   enter(address: string): () => void {
     this.#open += 1;
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
+    let left = false;
     return () => {
+      if (left) return;
+      left = true;
       this.#open -= 1;
       const remaining = (this.#byAddress.get(address) ?? 1) - 1;
       if (remaining === 0) this.#byAddress.delete(address);

@@ -3,6 +3,7 @@ export * from './bytes.ts';
 export * from './client-address.ts';
 export * from './clock.ts';
 export * from './connection-limit.ts';
+export * from './connection-server.ts';
 export * from './errors.ts';
 export * from './file-lock.ts';
 export * from './log.ts';

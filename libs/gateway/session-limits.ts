@@ -1,41 +1,30 @@
-import { PackhorseError, type Settings } from '#base';
+import { ConnectionLimit, PackhorseError, type Settings } from '#base';
 import type { Metrics } from '#telemetry';
+
+const limitNames = { connections: 'git_sessions', connections_per_address: 'git_sessions_per_address' };
 
 /** Counts running Git sessions, in all and by address, and refuses politely past the limits. */
 export class SessionLimits {
-  readonly #settings: Settings['node'];
+  readonly #sessions: ConnectionLimit;
   readonly #metrics: Metrics;
-  readonly #byAddress = new Map<string, number>();
-  #running = 0;
 
   constructor(settings: Settings['node'], metrics: Metrics) {
-    this.#settings = settings;
+    this.#sessions = new ConnectionLimit({
+      maxConnections: settings.maxGitSessions,
+      maxConnectionsPerAddress: settings.maxGitSessionsPerAddress,
+    });
     this.#metrics = metrics;
   }
 
   get running(): number {
-    return this.#running;
+    return this.#sessions.open;
   }
 
   /** Takes a place, or throws `unavailable`. The returned function gives it back; calling it twice does nothing. */
   enter(remoteAddress: string): () => void {
-    const ofAddress = this.#byAddress.get(remoteAddress) ?? 0;
-    if (this.#running >= this.#settings.maxGitSessions) this.#refuse('git_sessions');
-    if (ofAddress >= this.#settings.maxGitSessionsPerAddress) this.#refuse('git_sessions_per_address');
-    this.#running += 1;
-    this.#byAddress.set(remoteAddress, ofAddress + 1);
-    let left = false;
-    return () => {
-      if (left) return;
-      left = true;
-      this.#running -= 1;
-      const remaining = (this.#byAddress.get(remoteAddress) ?? 1) - 1;
-      if (remaining === 0) this.#byAddress.delete(remoteAddress);
-      else this.#byAddress.set(remoteAddress, remaining);
-    };
-  }
-
-  #refuse(limit: string): never {
+    const objection = this.#sessions.objection(remoteAddress);
+    if (objection === undefined) return this.#sessions.enter(remoteAddress);
+    const limit = limitNames[objection];
     this.#metrics.limitsReached.inc({ limit });
     throw new PackhorseError('unavailable', 'The server is busy. Please try again in a moment.', {
       metadata: { limit },

@@ -1,15 +1,5 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { ServerConfig } from 'ssh2';
-import {
-  ConnectionLimit,
-  eventOf,
-  PackhorseError,
-  plainAddress,
-  systemClock,
-  type Clock,
-  type Log,
-  type Settings,
-} from '#base';
+import { type Clock, ConnectionServer, type Log, type Settings, systemClock } from '#base';
 import type { PublicKey } from '#accounts';
 import type { GitGateway } from '#gateway';
 import type { Metrics } from '#telemetry';
@@ -44,7 +34,6 @@ export interface SshServer {
 /** How long an aborted command may take to say so. */
 const farewellMs = 2_000;
 const keepAlivesInVain = 5;
-const tcpKeepAliveMs = 60_000;
 
 /**
  * What is offered (RFC 9142 for the key exchanges): nothing that needs SHA-1, and no compression,
@@ -79,19 +68,14 @@ export function createSshServer(options: SshServerOptions): SshServer {
 
 class NodeSshServer implements SshServer {
   readonly #options: SshServerOptions;
-  readonly #connectionOptions: ConnectionOptions;
-  readonly #server: Server;
-  readonly #clock: Clock;
-  readonly #connections = new Set<SshConnection>();
-  readonly #limit: ConnectionLimit;
+  readonly #server: ConnectionServer<SshConnection>;
 
   constructor(options: SshServerOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#limit = new ConnectionLimit(options.settings);
-    this.#connectionOptions = {
+    const clock = options.clock ?? systemClock;
+    const connectionOptions: ConnectionOptions = {
       ...options,
-      clock: this.#clock,
+      clock,
       saysAsGit: options.saysAsGit ?? false,
       protocol: {
         hostKeys: options.hostKeys.map(({ key }) => ({ key })),
@@ -101,57 +85,27 @@ class NodeSshServer implements SshServer {
         keepaliveCountMax: keepAlivesInVain,
       },
     };
-    this.#server = createServer({
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: tcpKeepAliveMs,
+    this.#server = new ConnectionServer({
+      clock,
+      limits: options.settings,
+      farewellMs,
+      accept: (socket, address) => new SshConnection(socket, address, connectionOptions),
+      refuse: (socket, limit) => {
+        options.metrics.limitsReached.inc({ limit: `ssh_${limit}` });
+        socket.destroy();
+      },
+      onError: (error) => options.log.error('the SSH door has a problem', { error }),
     });
-    this.#server.on('connection', (socket) => this.#accept(socket));
   }
 
   async listen(host: string, port: number): Promise<number> {
     const { log, hostKeys } = this.#options;
-    const listening = eventOf(this.#server, ['listening'], new AbortController().signal);
-    this.#server.listen(port, host);
-    await listening;
-    this.#server.on('error', (error) => log.error('the SSH door has a problem', { error }));
-    const bound = (this.#server.address() as AddressInfo).port;
+    const bound = await this.#server.listen(host, port);
     log.info('ssh door open', { port: bound, hostKeys: hostKeys.map(({ fingerprint }) => fingerprint) });
     return bound;
   }
 
-  async drain(timeoutMs: number): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const connection of this.#connections) connection.drain();
-    const stopAborting = this.#clock.after(timeoutMs, () => {
-      const reason = new PackhorseError('unavailable', 'The server is shutting down. Please try again.');
-      for (const connection of this.#connections) connection.abort(reason);
-    });
-    const stopClosing = this.#clock.after(timeoutMs + farewellMs, () => {
-      for (const connection of this.#connections) connection.close();
-    });
-    await closed;
-    stopAborting();
-    stopClosing();
-  }
-
-  #accept(socket: Socket): void {
-    const address = plainAddress(socket.remoteAddress);
-    const objection = this.#limit.objection(address);
-    if (objection !== undefined) return this.#refuse(socket, `ssh_${objection}`);
-    const connection = new SshConnection(socket, address, this.#connectionOptions);
-    void this.#follow(connection, this.#limit.enter(address));
-  }
-
-  async #follow(connection: SshConnection, leave: () => void): Promise<void> {
-    this.#connections.add(connection);
-    await connection.closed;
-    this.#connections.delete(connection);
-    leave();
-  }
-
-  #refuse(socket: Socket, limit: string): void {
-    this.#options.metrics.limitsReached.inc({ limit });
-    socket.destroy();
+  drain(timeoutMs: number): Promise<void> {
+    return this.#server.drain(timeoutMs);
   }
 }
