@@ -192,6 +192,10 @@ export const settingDefinitions = {
     maxCommitReads: setting(1_000, 'Commits read one by one in such a walk; past it git is asked.'),
     maxMaintenances: setting(1, 'Repositories maintained at once on a node; further ones wait.'),
     maintenanceThreads: setting(1, 'Threads of one repack.'),
+    maintenanceDeferMs: setting(
+      10 * minute,
+      'How long maintenance that is due leaves the machine to pushes that are being indexed.',
+    ),
     maintenanceDelayMs: setting(
       15 * second,
       'Time between a push and the look at what maintenance the repository needs; pushes within it count as one.',

@@ -73,6 +73,7 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
     maxWaiting: number,
   ): ConcurrencyLimit =>
     new ConcurrencyLimit(maxRunning, maxWaiting, shares, clock, () => parts.onLimit?.(name));
+  const indexers = limit('indexers', settings.maxIndexers, settings.maxIndexerQueue);
   const storage: Storage = {
     git: parts.git ?? new GitRunner({ timeoutMs: settings.gitTimeoutMs }),
     disk,
@@ -85,9 +86,9 @@ export function createStorage(settings: Settings['git'], parts: Partial<StorageP
     startedAtMs: clock.nowMs(),
     producers: limit('producers', settings.maxPackProducers, settings.maxPackProducerQueue),
     archivers: limit('archivers', settings.maxArchivers, settings.maxArchiverQueue),
-    indexers: limit('indexers', settings.maxIndexers, settings.maxIndexerQueue),
+    indexers,
     smallPacks: new MemoryBudget(settings.smallPackMemoryBytes),
-    maintenance: new MaintenanceScheduler(settings, { clock, log }),
+    maintenance: new MaintenanceScheduler(settings, { clock, log, isBusy: () => indexers.running > 0 }),
   };
   if (path === undefined) return storage;
   const packCache = new PackCache({ path, settings, disk, clock, random, log });

@@ -6,10 +6,15 @@ import { type Maintained, MaintenanceScheduler } from './scheduler.ts';
 
 const delayMs = 1_000;
 
-function scheduler(maxMaintenances = 1): { clock: ManualClock; maintenance: MaintenanceScheduler } {
+const deferMs = 10_000;
+
+function scheduler(
+  maxMaintenances = 1,
+  isBusy = (): boolean => false,
+): { clock: ManualClock; maintenance: MaintenanceScheduler } {
   const clock = new ManualClock();
-  const limits = { maxMaintenances, maintenanceDelayMs: delayMs };
-  return { clock, maintenance: new MaintenanceScheduler(limits, { clock, log: silentLog }) };
+  const limits = { maxMaintenances, maintenanceDelayMs: delayMs, maintenanceDeferMs: deferMs };
+  return { clock, maintenance: new MaintenanceScheduler(limits, { clock, log: silentLog, isBusy }) };
 }
 
 /** A repository whose maintenance ends when it is told to. */
@@ -119,4 +124,24 @@ test('forgetting a repository, and stopping, end what runs', async () => {
   clock.advance(delayMs);
   await turns();
   assert.equal(one.runs, 1);
+});
+
+test('maintenance leaves the machine to pushes that are being indexed, but not for ever', async () => {
+  const pushes = { running: 1 };
+  const { clock, maintenance } = scheduler(1, () => pushes.running > 0);
+  const [one, other] = [new Repository('a'), new Repository('b')];
+  maintenance.changed(one);
+  clock.advance(deferMs / 2);
+  await turns();
+  assert.equal(one.runs, 0);
+  assert.equal(maintenance.counts.waiting, 1);
+  pushes.running = 0;
+  clock.advance(delayMs);
+  await turns();
+  assert.equal(one.runs, 1);
+  pushes.running = 1;
+  maintenance.changed(other);
+  clock.advance(deferMs + 2 * delayMs);
+  await turns();
+  assert.equal(other.runs, 1);
 });

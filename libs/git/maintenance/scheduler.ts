@@ -27,7 +27,14 @@ interface Entry {
 /** A push may have been in the way of what was to be done next: not to be tried all the time. */
 const shortestWaitMs = 1_000;
 
-type Limits = Pick<Settings['git'], 'maxMaintenances' | 'maintenanceDelayMs'>;
+type Limits = Pick<Settings['git'], 'maxMaintenances' | 'maintenanceDelayMs' | 'maintenanceDeferMs'>;
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Somebody waits for what maintenance would take from them. */
+  readonly isBusy?: () => boolean;
+}
 
 /**
  * When which repository of a node is maintained: some time after it changed, few at once. A
@@ -37,6 +44,7 @@ export class MaintenanceScheduler {
   readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #isBusy: () => boolean;
   readonly #places: ConcurrencyLimit;
   readonly #waiting = new Map<string, Entry>();
   readonly #running = new Map<string, Set<AbortController>>();
@@ -45,8 +53,9 @@ export class MaintenanceScheduler {
   #failed = 0;
   #stopped = false;
 
-  constructor(limits: Limits, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
+  constructor(limits: Limits, { clock, log, isBusy = () => false }: Parts) {
     this.#limits = limits;
+    this.#isBusy = isBusy;
     this.#clock = clock;
     this.#log = log;
     // Whoever waits has a timer of its own already, so there are no more of them than repositories in use.
@@ -106,7 +115,8 @@ export class MaintenanceScheduler {
     await Promise.all(this.#ending);
   }
 
-  #plan(repository: Maintained, delayMs: number): void {
+  /** It was to begin at `wantedMs`; put off, it is planned again. */
+  #plan(repository: Maintained, delayMs: number, wantedMs?: number): void {
     const { gitDir } = repository;
     if (this.#stopped) return;
     const dueMs = this.#clock.nowMs() + delayMs;
@@ -115,7 +125,11 @@ export class MaintenanceScheduler {
     planned?.cancel();
     const cancel = this.#clock.after(delayMs, () => {
       this.#waiting.delete(gitDir);
-      void this.#run(repository);
+      const sinceMs = wantedMs ?? dueMs;
+      const { maintenanceDelayMs, maintenanceDeferMs } = this.#limits;
+      const mayWait = this.#clock.nowMs() - sinceMs < maintenanceDeferMs;
+      if (mayWait && this.#isBusy()) this.#plan(repository, maintenanceDelayMs, sinceMs);
+      else void this.#run(repository);
     });
     this.#waiting.set(gitDir, { cancel, dueMs });
   }
