@@ -7,11 +7,19 @@ import { nodeCommands } from './commands/node.ts';
 import { repoCommands } from './commands/repo.ts';
 import { tokenCommands } from './commands/token.ts';
 import { userCommands } from './commands/user.ts';
+import { volumeCommands } from './commands/volume.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8');
 
 test('docs/cli.md has every command with every option', () => {
-  const groups = [userCommands(), tokenCommands(), keyCommands(), repoCommands(), nodeCommands()];
+  const groups = [
+    userCommands(),
+    tokenCommands(),
+    keyCommands(),
+    repoCommands(),
+    nodeCommands(),
+    volumeCommands(),
+  ];
   const commands = groups.flatMap((group) => group.commands.map((command) => ({ group, command })));
   assert.ok(commands.length > 15);
   for (const { group, command } of commands) {

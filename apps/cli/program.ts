@@ -7,6 +7,7 @@ import { repoCommands } from './commands/repo.ts';
 import { serveCommand, serveOutline } from './serve-command.ts';
 import { tokenCommands } from './commands/token.ts';
 import { userCommands } from './commands/user.ts';
+import { volumeCommands } from './commands/volume.ts';
 import { CliError } from './errors.ts';
 import { say } from './terminal.ts';
 
@@ -30,9 +31,8 @@ Operator commands talk to a running server: the one of PACKHORSE_URL and PACKHOR
 or the one on this machine whose data directory is --data-dir, PACKHORSE_DATA_DIR or ./data.`,
     );
   program.addCommand(args[0] === 'serve' ? await serveCommand() : serveOutline());
-  for (const commands of [userCommands(), tokenCommands(), keyCommands(), repoCommands(), nodeCommands()]) {
-    program.addCommand(commands);
-  }
+  const groups = [userCommands, tokenCommands, keyCommands, repoCommands, nodeCommands, volumeCommands];
+  for (const commands of groups) program.addCommand(commands());
   throwErrors(program);
   return program;
 }

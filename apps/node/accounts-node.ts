@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createAccounts } from '#accounts';
+import { clusterView } from '#cluster/alone';
 import { openDatabase } from '#db';
 import { AccountsGitGateway, AccountsRepositoryGateway, Locator } from '#gateway';
 import { openVolume } from '#git';
@@ -10,6 +11,7 @@ import { authenticate, createHttpServer } from '#http';
 import { createSshServer, loadOrCreateHostKeys } from '#ssh';
 import { createWeb } from '#web';
 import { AdminAccess } from './admin-access.ts';
+import { aloneWith } from './alone.ts';
 import type { ClusterPart, joinCluster } from './cluster.ts';
 import type { NodeContext } from './node-context.ts';
 import { observation } from './observation.ts';
@@ -33,12 +35,17 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
     (opened) => opened.close(),
   );
   opening.defer(context.close);
-  const accounts = createAccounts({ ...context, database, settings: settings.accounts });
-  const admin = new AdminAccess(dataDir, context.random);
-  const authenticator = admin.extend(accounts.authenticator);
   const { nats } = options;
   const cluster =
     nats === undefined ? undefined : opening.use(await joinLoaded(context, nats, { volume, database }));
+  const accounts = createAccounts({
+    ...context,
+    database,
+    settings: settings.accounts,
+    changes: cluster?.changes,
+  });
+  const admin = new AdminAccess(dataDir, context.random);
+  const authenticator = admin.extend(accounts.authenticator);
   const locator = new Locator(context.pools, [volume], cluster?.peers);
   const git = new AccountsGitGateway(accounts.repositories, locator, limits, session);
   const repositories = new AccountsRepositoryGateway(accounts.repositories, locator, {
@@ -61,6 +68,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
       sshUrl: addresses.ssh,
     }),
     observe: () => observation(context),
+    cluster: cluster?.view ?? clusterView(await aloneWith(volume, options)),
     authenticate: (request) =>
       authenticate(authenticator, request.headers.authorization, clientAddress(request)),
   });
@@ -92,6 +100,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
       });
     },
     metrics,
+    health: { live: async () => undefined, ready: async () => cluster?.problem() },
   });
   const ssh = createSshServer({
     git,

@@ -1,17 +1,23 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import type { RepositoryChanges } from '#accounts';
 import { randomId } from '#base';
 import {
+  busChanges,
   type ClusterCredentials,
   ClusterNode,
-  type Membership,
+  type ClusterView,
+  clusterView,
   NatsLink,
   NodePeers,
+  Placement,
   RpcServer,
+  serveClusterView,
 } from '#cluster';
 import type { Database } from '#db';
 import { type NodeServiceParts, type Peers, serveNodes } from '#gateway';
 import type { Volume } from '#git';
+import { volumeState } from './alone.ts';
 import type { NodeContext } from './node-context.ts';
 import type { NodeOptions } from './options.ts';
 import { authority } from './running-node.ts';
@@ -19,11 +25,15 @@ import { version } from './version.ts';
 
 /** This node's part in a cluster. Dispose it to leave. */
 export interface ClusterPart extends AsyncDisposable {
-  readonly membership: Membership;
+  readonly view: ClusterView;
   readonly peers: Peers;
+  /** Why requests had better go to another node, if they had. */
+  problem(): string | undefined;
+  /** What other nodes change, and what this one tells them. */
+  readonly changes: RepositoryChanges;
   /** Answers other nodes from now on. */
   serve(parts: NodeServiceParts): void;
-  /** Lets calls of other nodes end. */
+  /** Says that nothing new is to be put here, and lets calls of other nodes end. */
   drain(timeoutMs: number): Promise<void>;
 }
 
@@ -39,8 +49,7 @@ export async function joinCluster(
   const self = { node: options.nodeName, instanceId: randomId(random) };
   const server = new RpcServer({ self, credentials, settings: settings.cluster, log });
   const port = await server.listen(options.host, options.clusterPort ?? 0);
-  const drain = (timeoutMs: number): Promise<void> => server.drain(timeoutMs);
-  opening.defer(() => drain(0));
+  opening.defer(() => server.drain(0));
   const link = opening.use(
     await NatsLink.open({
       url: nats,
@@ -50,7 +59,6 @@ export async function joinCluster(
       log,
     }),
   );
-  const { bsize, blocks, bavail } = await statfs(volume.path);
   const membership = await ClusterNode.join({
     store: link.leases,
     clock,
@@ -62,18 +70,56 @@ export async function joinCluster(
       region: options.region,
       address: options.clusterAddress ?? authority(options.host, port),
       version,
-      volumes: [{ id: volume.id, sizeBytes: bsize * blocks, freeBytes: bsize * bavail }],
+      volumes: [await volumeState(volume)],
     },
   });
   opening.defer(() => membership.close());
-  const peers = opening.use(new NodePeers({ self, membership, credentials, settings: settings.cluster }));
+  const placement = opening.adopt(
+    new Placement({ membership, reserveBytes: settings.cluster.reserveBytes, replicaRegions: [] }),
+    (opened) => opened.close(),
+  );
+  const peers = opening.use(
+    new NodePeers({ self, membership, placement, credentials, settings: settings.cluster }),
+  );
+  opening.defer(keepSaying(membership, volume, context));
+  serveClusterView(server, membership);
   const open = opening.move();
   return {
-    membership,
+    view: clusterView(membership, (name) => peers.node(name)),
     peers,
+    problem: () =>
+      membership.isLeaseHeld() ? undefined : 'This node has lost touch with the others of its cluster.',
+    changes: busChanges(link.bus),
     serve: (parts) => serveNodes(server, parts),
-    drain,
+    async drain(timeoutMs) {
+      // Who is asked to stop must not wait for NATS.
+      await Promise.all([membership.drain(), server.drain(timeoutMs)]);
+    },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
+}
+
+/** Keeps what the others know of the load and the disk of this node up to date. The returned function ends it. */
+function keepSaying(
+  membership: ClusterNode,
+  volume: Volume,
+  { clock, settings, loopDelay, log }: NodeContext,
+): () => void {
+  let isEnded = false;
+  let cancel: () => void = () => undefined;
+  const say = async (): Promise<void> => {
+    try {
+      const { id, freeBytes } = await volumeState(volume);
+      membership.update({ load: loopDelay.utilization(), freeBytes: { [id]: freeBytes } });
+    } catch (error) {
+      log.warn('the space of the volume cannot be found out', { error });
+    }
+    if (!isEnded) cancel = clock.after(settings.membership.stateMs, () => void say());
+  };
+  void say();
+  return () => {
+    isEnded = true;
+    cancel();
   };
 }
 

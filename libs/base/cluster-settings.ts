@@ -1,4 +1,4 @@
-import { day, MiB, second, setting } from './setting.ts';
+import { day, GiB, MiB, second, setting } from './setting.ts';
 
 /** What nodes of a cluster expect of each other. */
 export const clusterSettings = {
@@ -19,6 +19,10 @@ export const clusterSettings = {
     10 * second,
     'How long one step of a change may take another copy of the repository; past it the change goes on without that copy.',
   ),
+  reserveBytes: setting(
+    1 * GiB,
+    'Space that new repositories leave free on a volume; one with less gets none. What is there goes on growing.',
+  ),
   maxKnownCallers: setting(
     10_000,
     'Starts of other nodes whose proof is remembered; past it they are proven again.',
@@ -35,6 +39,10 @@ export const membershipSettings = {
   leaseMarginMs: setting(
     1_500,
     'How much earlier than that the node itself takes its lease for lost: what clocks may differ by.',
+  ),
+  stateMs: setting(
+    10 * second,
+    'How often a node tells the others its load and the free space of its volumes.',
   ),
   storeTimeoutMs: setting(1_500, 'How long NATS may take to answer one question; past it it is asked again.'),
   storeReplicas: setting(

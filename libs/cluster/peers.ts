@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Settings } from '#base';
-import type { Membership, VolumeLocation } from './membership/membership.ts';
+import type { Membership } from './membership/membership.ts';
+import type { Placement } from './placement/placement.ts';
 import { RpcClient } from './rpc/client.ts';
 import type { ClusterCredentials } from './rpc/credentials.ts';
 import type { NodeIdentity } from './rpc/proofs.ts';
@@ -8,6 +8,7 @@ import type { NodeIdentity } from './rpc/proofs.ts';
 export interface PeersOptions {
   readonly self: NodeIdentity;
   readonly membership: Membership;
+  readonly placement: Placement;
   readonly credentials: ClusterCredentials;
   readonly settings: Settings['cluster'];
 }
@@ -34,6 +35,11 @@ export class NodePeers implements Disposable {
     });
   }
 
+  /** Where this node is. */
+  get region(): string {
+    return this.#options.membership.self.region;
+  }
+
   /** The node that has the volume mounted, which is another one than this; undefined when none that is alive has. */
   withVolume(volumeId: string): RpcClient | undefined {
     const location = this.#options.membership.volume(volumeId);
@@ -41,20 +47,9 @@ export class NodePeers implements Disposable {
     return this.node(location.node);
   }
 
-  /**
-   * The volume where a new repository goes: of those that take any in this node's region, or in all
-   * where it has none, the one that rendezvous hashing picks; undefined when there is none at all.
-   */
-  choose(repositoryId: string): string | undefined {
-    const { membership } = this.#options;
-    const open = membership.volumes().filter(({ isAlive, isDraining }) => isAlive && !isDraining);
-    const near = open.filter(({ region }) => region === membership.self.region);
-    const weigh = ({ volumeId }: VolumeLocation): string =>
-      createHash('sha256').update(`${repositoryId} ${volumeId}`).digest('hex');
-    const weighed = (near.length > 0 ? near : open).map(
-      (volume) => [weigh(volume), volume.volumeId] as const,
-    );
-    return weighed.toSorted(([one], [other]) => (one < other ? 1 : -1))[0]?.[1];
+  /** The volume where a new repository goes: in `region`, or else this node's, if any is there; undefined when there is none at all. */
+  choose(repositoryId: string, region?: string): string | undefined {
+    return this.#options.placement.choose({ repositoryId, region, copies: 1 })?.volumeId;
   }
 
   /** The node of that name; undefined when it is not alive, or this one. */

@@ -15,6 +15,8 @@ export interface NewRepository {
   readonly visibility: Visibility;
   readonly objectFormat?: ObjectFormat;
   readonly defaultBranch?: string;
+  /** Where it is to be, if there is a disk; absent: where this node is. */
+  readonly region?: string;
 }
 
 /** What the GraphQL and web doors ask about repositories; the same authorisation and placement as for Git. */

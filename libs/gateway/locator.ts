@@ -14,10 +14,12 @@ export type RepositoryVolume = Pick<Volume, 'id' | 'createRepository' | 'removeR
 
 /** The other nodes of a cluster; a node that stands alone has none. */
 export interface Peers {
+  /** Where this node is. */
+  readonly region: string;
   /** The node that has the volume mounted; undefined when none that is alive has. */
   withVolume(volumeId: string): RpcClient | undefined;
-  /** The volume where a new repository of this id goes; undefined when no node has one to offer. */
-  choose(repositoryId: string): string | undefined;
+  /** The volume where a new repository of this id goes, in `region` if there is one; undefined when no node has one to offer. */
+  choose(repositoryId: string, region?: string): string | undefined;
 }
 
 type Placed = Pick<RepositoryRecord, 'id' | 'placement'>;
@@ -61,12 +63,20 @@ export class Locator {
       : this.#closing(volume);
   }
 
-  /** Where a new repository goes: on a single node, to its first volume. */
-  choose(repositoryId: string): RepositoryVolume {
+  /** Where a new repository goes: on a single node, to its first volume. `region` is the one wished for. */
+  choose(
+    repositoryId: string,
+    region?: string,
+  ): { readonly volume: RepositoryVolume; readonly region: string } {
     const [first] = this.#volumes.keys();
-    const volumeId = this.#peers === undefined ? first : this.#peers.choose(repositoryId);
-    if (volumeId !== undefined) return this.volume(volumeId);
-    throw new PackhorseError('unavailable', 'There is no disk volume, so no repository can be created.');
+    const volumeId = this.#peers === undefined ? first : this.#peers.choose(repositoryId, region);
+    if (volumeId !== undefined) {
+      return { volume: this.volume(volumeId), region: region ?? this.#peers?.region ?? 'local' };
+    }
+    throw new PackhorseError(
+      'unavailable',
+      'There is no disk volume that takes new repositories: all are full, drained or gone.',
+    );
   }
 
   /** Whose repositories are closed before they are removed. */

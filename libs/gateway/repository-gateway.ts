@@ -51,7 +51,7 @@ export class AccountsRepositoryGateway implements RepositoryGateway {
   async create(identity: Identity, input: NewRepository): Promise<OpenRepository> {
     await this.#repositories.checkCreate(identity, input.ownerLogin, input.name);
     const id = randomId(this.#random);
-    const volume = this.#locator.choose(id);
+    const { volume, region } = this.#locator.choose(id, input.region);
     const objectFormat = input.objectFormat ?? 'sha1';
     await volume.createRepository(id, { objectFormat, defaultBranch: input.defaultBranch ?? 'main' });
     try {
@@ -62,7 +62,7 @@ export class AccountsRepositoryGateway implements RepositoryGateway {
         description: input.description ?? '',
         visibility: input.visibility,
         objectFormat,
-        placement: { volumeId: volume.id, epoch: 1 },
+        placement: { volumeId: volume.id, epoch: 1, region },
       });
       const access = {
         identity,

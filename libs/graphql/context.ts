@@ -1,5 +1,6 @@
 import type { Accounts, Identity } from '#accounts';
 import type { Log, Settings } from '#base';
+import type { ClusterView } from '#cluster';
 import type { RepositoryGateway } from '#gateway';
 import type { Jobs } from './jobs.ts';
 
@@ -50,11 +51,14 @@ export interface Observation {
 export interface Context {
   readonly identity: Identity;
   readonly remoteAddress: string;
+  /** The region that the caller came in at, where a proxy says so. */
+  readonly region: string | undefined;
   readonly accounts: Accounts;
   readonly repositories: RepositoryGateway;
   readonly jobs: Jobs;
   readonly limits: Settings['graphql'];
   readonly node: () => NodeInfo;
   readonly observe: () => Observation;
+  readonly cluster: ClusterView;
   readonly log: Log;
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createYoga, useExecutionCancellation, type Plugin } from 'graphql-yoga';
 import type { Accounts, Identity } from '#accounts';
 import { clientAddress, toPackhorseError, type Log, type Settings } from '#base';
+import type { ClusterView } from '#cluster';
 import { httpStatuses, type RepositoryGateway } from '#gateway';
 import type { Context, NodeInfo, Observation } from './context.ts';
 import { presentError } from './errors.ts';
@@ -18,9 +19,13 @@ export interface GraphqlDependencies {
   readonly nodeInfo: () => NodeInfo;
   /** What the node is doing; asked only for administrators. */
   readonly observe: () => Observation;
+  /** The nodes as this one knows them. */
+  readonly cluster: ClusterView;
   /** Who asks, from the Authorization header only. Throws `unauthenticated` for a wrong one. */
   readonly authenticate: (request: IncomingMessage) => Promise<Identity>;
 }
+
+type Caller = Pick<Context, 'identity' | 'remoteAddress' | 'region'>;
 
 /** Answers requests for `/graphql`; never rejects. */
 export interface GraphqlHandler {
@@ -34,20 +39,22 @@ export interface GraphqlHandler {
  * and only the Authorization header, so that no other site's page can act for a visitor.
  */
 export function createGraphql(dependencies: GraphqlDependencies): GraphqlHandler {
-  const { accounts, repositories, settings, nodeInfo, observe, authenticate } = dependencies;
+  const { accounts, repositories, settings, nodeInfo, observe, cluster, authenticate } = dependencies;
   const log = dependencies.log.child({ door: 'graphql' });
   const jobs = new Jobs(settings.graphql, log);
-  const yoga = createYoga<{ identity: Identity; remoteAddress: string }, Context>({
+  const yoga = createYoga<Caller, Context>({
     schema,
-    context: ({ identity, remoteAddress }) => ({
+    context: ({ identity, remoteAddress, region }) => ({
       identity,
       remoteAddress,
+      region,
       accounts,
       repositories,
       jobs,
       limits: settings.graphql,
       node: nodeInfo,
       observe,
+      cluster,
       log,
     }),
     plugins: [useLimits(settings.graphql), useExecutionCancellation(), useOwnErrors(log)],
@@ -71,7 +78,13 @@ export function createGraphql(dependencies: GraphqlDependencies): GraphqlHandler
       const identity = await authenticate(request);
       // Media types have no case (RFC 9110, section 8.3.1), but the library compares bytes.
       request.headers['content-type'] = 'application/json';
-      await yoga(request, response, { identity, remoteAddress: clientAddress(request) });
+      // Fly.io's proxy sets it to the region of the edge that the client reached.
+      const region = request.headers['fly-region'];
+      await yoga(request, response, {
+        identity,
+        remoteAddress: clientAddress(request),
+        region: typeof region === 'string' && region !== '' ? region : undefined,
+      });
     } catch (thrown) {
       const error = toPackhorseError(thrown);
       const { message, extensions } = presentError(error, log);

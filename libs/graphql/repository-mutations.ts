@@ -1,3 +1,4 @@
+import { PackhorseError } from '#base';
 import { isAdministrator, signedIn } from './access.ts';
 import { builder } from './builder.ts';
 import { cost } from './cost.ts';
@@ -16,6 +17,7 @@ const CreateRepositoryInput = builder.inputType('CreateRepositoryInput', {
     visibility: t.field({ type: VisibilityEnum, defaultValue: 'public' }),
     objectFormat: t.field({ type: ObjectFormatEnum, description: 'Absent: SHA1.' }),
     defaultBranch: t.string({ description: 'A short name; absent: `main`.' }),
+    region: t.string({ description: 'Where it is to be; absent: near the caller.' }),
   }),
 });
 
@@ -63,6 +65,13 @@ const MaintainRepositoryInput = builder.inputType('MaintainRepositoryInput', {
   fields: (t) => ({ owner: t.string({ required: true }), name: t.string({ required: true }) }),
 });
 
+/** A region as it is configured, such as `fra`. */
+function regionOf(text: string | undefined): { readonly region?: string } {
+  if (text === undefined) return {};
+  if (/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/.test(text)) return { region: text };
+  throw new PackhorseError('invalid_argument', 'A region has up to 32 letters, digits, "-" and "_".');
+}
+
 builder.mutationFields((t) => ({
   createRepository: t.field({
     type: Repository,
@@ -77,6 +86,7 @@ builder.mutationFields((t) => ({
         visibility: input.visibility ?? 'public',
         objectFormat: input.objectFormat ?? 'sha1',
         ...(typeof input.defaultBranch === 'string' && { defaultBranch: input.defaultBranch }),
+        ...regionOf(input.region ?? context.region),
       });
       return new RepositoryView(record, context, agent);
     },

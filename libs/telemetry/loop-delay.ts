@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { Log } from '#base';
 
 const windowMs = 10_000;
@@ -13,6 +13,8 @@ export interface LoopDelay {
 export interface LoopDelayWatch {
   /** Of the current ten seconds and the ten before. */
   readonly recent: LoopDelay;
+  /** The share of time, from 0 to 1, that the event loop was busy since it was last asked. */
+  utilization(): number;
   end(): void;
 }
 
@@ -29,6 +31,7 @@ export function watchLoopDelay(alarmMs: number, log: Log): LoopDelayWatch {
     p99Ms: delayMs(histogram.percentile(99)),
     maxMs: delayMs(histogram.max),
   });
+  let asked = performance.eventLoopUtilization();
   let before: LoopDelay = { p99Ms: 0, maxMs: 0 };
   const timer = setInterval(() => {
     before = current();
@@ -40,6 +43,12 @@ export function watchLoopDelay(alarmMs: number, log: Log): LoopDelayWatch {
     get recent() {
       const now = current();
       return { p99Ms: Math.max(now.p99Ms, before.p99Ms), maxMs: Math.max(now.maxMs, before.maxMs) };
+    },
+    utilization() {
+      const now = performance.eventLoopUtilization();
+      const { utilization } = performance.eventLoopUtilization(now, asked);
+      asked = now;
+      return Math.round(utilization * 100) / 100;
     },
     end() {
       clearInterval(timer);

@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'libs/http': ['base', 'telemetry', 'wire', 'git', 'accounts', 'gateway'],
   'libs/ssh': ['base', 'telemetry', 'wire', 'git', 'accounts', 'gateway'],
   'libs/daemon': ['base', 'telemetry', 'wire', 'git', 'accounts', 'gateway'],
-  'libs/graphql': ['base', 'wire', 'git', 'accounts', 'gateway'],
+  'libs/graphql': ['base', 'wire', 'git', 'accounts', 'cluster', 'gateway'],
   'libs/web': ['base', 'wire', 'git', 'accounts', 'gateway'],
   'apps/cli': ['base'],
 };

@@ -2,8 +2,9 @@ import { TestNats } from './nats.ts';
 import { Packhorse } from './packhorse.ts';
 import { startPostgres } from './postgres.ts';
 
-/** Leases that are short, but not too short for a busy machine. */
-const leases = {
+/** Leases that are short, but not too short for a busy machine; what is remembered lasts until its node is told better. */
+const settings = {
+  PACKHORSE_ACCOUNTS_ACCESS_CACHE_MS: '600000',
   PACKHORSE_MEMBERSHIP_HEARTBEAT_MS: '250',
   PACKHORSE_MEMBERSHIP_LEASE_MS: '4000',
   PACKHORSE_MEMBERSHIP_LEASE_MARGIN_MS: '1000',
@@ -29,7 +30,7 @@ export class TestCluster implements AsyncDisposable {
     const start = async (region: string): Promise<Packhorse> =>
       await Packhorse.start({
         databaseUrl: postgres.url,
-        env: leases,
+        env: settings,
         serveArguments: ['--nats', nats.url, '--node-name', `node-${region}`, '--region', region],
       });
     const nodes: Packhorse[] = [];

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readSettings, silentLog, type Log, type Settings } from '#base';
+import type { Membership } from '#cluster';
+import { clusterView, SingleNode } from '#cluster/alone';
 import { createGraphql, type Observation } from '#graphql';
 import { FakeAccounts } from './fake-accounts.ts';
 import { fakeObservation } from './fake-observation.ts';
@@ -34,6 +36,17 @@ export interface GraphqlServer extends AsyncDisposable {
   drain(): Promise<void>;
 }
 
+function fakeMembership(): Membership {
+  return new SingleNode({
+    name: 'node-1',
+    instanceId: 'first',
+    region: 'local',
+    address: undefined,
+    version: '0.0.0',
+    volumes: [{ id: 'disk', sizeBytes: 2_000_000_000, freeBytes: 500_000_000 }],
+  });
+}
+
 /** Users: `root` (administrator), `ada` and `bob`, each with the password `NAME-password`. */
 export async function startGraphqlServer(
   options: {
@@ -41,6 +54,7 @@ export async function startGraphqlServer(
     readonly http?: Partial<Settings['http']>;
     readonly log?: Log;
     readonly observe?: () => Observation;
+    readonly membership?: Membership;
   } = {},
 ): Promise<GraphqlServer> {
   const accounts = new FakeAccounts();
@@ -74,6 +88,7 @@ export async function startGraphqlServer(
       httpUrl: url,
       sshUrl: 'ssh://git@127.0.0.1:2222',
     }),
+    cluster: clusterView(options.membership ?? fakeMembership()),
     observe: options.observe ?? (() => fakeObservation()),
     authenticate: (request) => accounts.authenticate(request.headers.authorization),
   });

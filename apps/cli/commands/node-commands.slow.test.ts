@@ -38,6 +38,28 @@ test('the order can be chosen', async () => {
   assert.match(await session.refusal(['node', 'actors', '--sort', 'age'], 2), /mailbox, handled, restarts/);
 });
 
+test('the nodes and their volumes are listed, and a node is drained and used again', async () => {
+  const [head, line] = (await session.text(['node', 'list'])).split('\n');
+  assert.match(head ?? '', /^NODE +REGION +STATE +LOAD +VOLUMES +FREE +ADDRESS +VERSION$/);
+  assert.match(line ?? '', /^node-1 \* +local +live +0% +1 +500\.0 MB +- +0\.0\.0$/);
+  const drain = ['node', 'drain', 'node-1'];
+  assert.equal(await session.text(drain), 'Nothing new is put on node-1 from now on.\n');
+  assert.match(
+    await session.text(['volume', 'list']),
+    /^VOLUME .*\ndisk +node-1 +local +draining +500\.0 MB +2\.0 GB\n$/,
+  );
+  assert.deepEqual(await session.json([...drain, '--end']), { name: 'node-1', isDraining: false });
+  const [node] = await session.json<{ isDraining: boolean; volumes: { id: string }[] }[]>(['node', 'list']);
+  assert.deepEqual([node?.isDraining, node?.volumes[0]?.id], [false, 'disk']);
+  const [volume] = await session.json<{ node: string; isAlive: boolean }[]>(['volume', 'list']);
+  assert.deepEqual([volume?.node, volume?.isAlive], ['node-1', true]);
+  assert.match(await session.refusal(['node', 'drain', 'other'], 1), /no running node of that name/);
+  const env = { PACKHORSE_TOKEN: await session.server.token('ada') };
+  for (const command of [['node', 'list'], drain, ['volume', 'list']]) {
+    assert.match(await session.refusal(command, 1, { env }), /Only an administrator/);
+  }
+});
+
 test('only administrators may look', async () => {
   const env = { PACKHORSE_TOKEN: await session.server.token('ada') };
   assert.match(await session.refusal(['node', 'actors'], 1, { env }), /Only an administrator/);

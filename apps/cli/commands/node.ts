@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { clientCommand, connect, group, output, type CommonOptions } from '../command.ts';
 import { formatSize, formatTime, printTable } from '../table.ts';
 import { print } from '../terminal.ts';
+import { stateOf } from './volume.ts';
 
 interface Actor {
   readonly path: string;
@@ -73,8 +74,65 @@ async function actors(options: CommonOptions & { readonly sort: string }): Promi
   output(options, observer, () => printObserver(observer));
 }
 
+interface Node {
+  readonly name: string;
+  readonly region: string;
+  readonly version: string;
+  readonly address: string | null;
+  readonly isSelf: boolean;
+  readonly isAlive: boolean;
+  readonly isDraining: boolean;
+  readonly load: number;
+  readonly volumes: readonly {
+    readonly id: string;
+    readonly sizeBytes: number;
+    readonly freeBytes: number;
+  }[];
+}
+
+export const listNodes = `query ListNodes {
+  nodes { name region version address isSelf isAlive isDraining load volumes { id sizeBytes freeBytes } }
+}`;
+
+export const drainNode = `mutation DrainNode($input: DrainNodeInput!) { drainNode(input: $input) }`;
+
+async function list(options: CommonOptions): Promise<void> {
+  const client = await connect(options);
+  const { nodes } = await client.ask<{ nodes: readonly Node[] }>(listNodes);
+  output(options, nodes, () =>
+    printTable(
+      ['NODE', 'REGION', 'STATE', 'LOAD', 'VOLUMES', 'FREE', 'ADDRESS', 'VERSION'],
+      nodes.map((node) => [
+        node.isSelf ? `${node.name} *` : node.name,
+        node.region,
+        stateOf(node),
+        `${Math.round(100 * node.load)}%`,
+        String(node.volumes.length),
+        formatSize(node.volumes.reduce((sum, { freeBytes }) => sum + freeBytes, 0)),
+        node.address ?? '-',
+        node.version,
+      ]),
+      'There are no nodes.',
+    ),
+  );
+}
+
+async function drain(name: string, options: CommonOptions & { readonly end?: boolean }): Promise<void> {
+  const client = await connect(options);
+  const isDraining = options.end !== true;
+  await client.ask(drainNode, { input: { name, isDraining } });
+  output(options, { name, isDraining }, () =>
+    print(isDraining ? `Nothing new is put on ${name} from now on.` : `${name} is in use again.`),
+  );
+}
+
 export function nodeCommands(): Command {
-  return group('node', 'what a running server is doing', [
+  return group('node', 'the servers, and what they are doing', [
+    clientCommand('list', 'list the nodes of the cluster; * is the one that answers').action(list),
+    clientCommand('drain', 'put nothing new on a node; what is there stays and is served')
+      .argument('<name>', 'as in "node list"')
+      .option('--end', 'use it again')
+      .action(drain),
     clientCommand('actors', 'list the busiest actors, with memory and what is open')
       .addOption(new Option('--sort <by>', 'what most of comes first').choices(actorSorts).default('mailbox'))
       .action(actors),

@@ -27,6 +27,7 @@ interface CreateOptions extends CommonOptions {
   readonly description?: string;
   readonly defaultBranch?: string;
   readonly objectFormat?: string;
+  readonly region?: string;
 }
 
 function printSummary(what: string, repository: RepositorySummary): void {
@@ -46,6 +47,7 @@ async function create(repository: RepositoryName, options: CreateOptions): Promi
         description: options.description,
         defaultBranch: options.defaultBranch,
         objectFormat: options.objectFormat,
+        region: options.region,
       },
     },
   );
@@ -232,6 +234,7 @@ export function repoCommands(): Command {
       .option('--description <text>', 'one line about it')
       .option('--default-branch <name>', 'what a clone checks out (main)')
       .option('--object-format <format>', 'sha1 or sha256 (sha1)', parseObjectFormat)
+      .option('--region <region>', 'where it is to be (that of the node that answers)')
       .action(create),
     importCommand(),
     clientCommand('list', 'list the repositories that you may read')

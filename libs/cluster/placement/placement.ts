@@ -29,7 +29,10 @@ export class Placement {
   ): Choice | undefined {
     const { membership, reserveBytes, replicaRegions } = this.#options;
     this.#rings ??= new VolumeRings(candidatesOf(membership.nodes(), reserveBytes));
-    return this.#rings.choose({ ...wish, region: wish.region ?? membership.self.region, replicaRegions });
+    const { region } = membership.self;
+    // Who came in here did so because it is near, even if the region that was wished for has no disk.
+    const instead = [region, ...replicaRegions];
+    return this.#rings.choose({ ...wish, region: wish.region ?? region, replicaRegions: instead });
   }
 
   /** The copies that can be read from here, the nearest first. */

@@ -79,9 +79,15 @@ export class VolumeRings {
     if (nearest === undefined) return;
     yield nearest;
     if (wanted === 1) return;
-    for (const volumeId of ring.range(key, this.#candidates.size, true)) {
-      const candidate = this.#candidates.get(volumeId);
-      if (candidate !== undefined) yield candidate;
+    // A short way round the ring is enough nearly always; the whole of it is long.
+    const seen = new Set([first]);
+    for (const length of [2 * wanted, this.#candidates.size]) {
+      for (const volumeId of ring.range(key, length, true)) {
+        const candidate = this.#candidates.get(volumeId);
+        if (candidate === undefined || seen.has(volumeId)) continue;
+        seen.add(volumeId);
+        yield candidate;
+      }
     }
   }
 

@@ -69,6 +69,7 @@ before(async () => {
   });
   opened.defer(() => client.close());
   const peers: Peers = {
+    region: 'fra',
     withVolume: (id) => (id === volume.id ? client : undefined),
     choose: () => volume.id,
   };
