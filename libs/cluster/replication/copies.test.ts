@@ -211,6 +211,36 @@ test('a copy does not take a change out of order, of a lower epoch, or without i
   assert.equal((await copies.state(1)).prepared, undefined);
 });
 
+test('a copy that is sealed while it takes in a change says that it has noted it, or does not', async () => {
+  await using copies = await twoAlike();
+  const change = await nextChange(copies, 1, 'late', 'refs/heads/late');
+  const replica = await copies.node(1).agent().replica();
+  const [noted, sealed] = await Promise.allSettled([note(copies, 1, change), replica.seal(2)]);
+  assert.equal(sealed.status, 'fulfilled');
+  const hasIt = sealed.status === 'fulfilled' && sealed.value.prepared?.id === 'late';
+  assert.equal(noted.status === 'fulfilled', hasIt);
+  assert.equal((await copies.state(1)).prepared?.id, hasIt ? 'late' : undefined);
+});
+
+test('a copy does not follow to where the primary was before the copy noted more', async () => {
+  await using copies = await twoAlike();
+  const contents = await copies.node(0).agent().contents();
+  await note(copies, 1, await nextChange(copies, 1, 'noted', 'refs/heads/noted'));
+  const replica = await copies.node(1).agent().replica();
+  await assert.rejects(replica.adopt(contents, undefined, new AbortController().signal), { code: 'aborted' });
+  assert.equal((await copies.state(1)).prepared?.id, 'noted');
+});
+
+test('a primary that was sealed notes nothing more of its epoch', async () => {
+  await using copies = await twoAlike();
+  await (await copies.node(0).agent().replica()).seal(2);
+  const { code, stderr } = await tryGit(['push', copies.remote(0), 'HEAD:refs/heads/late'], { cwd: work });
+  assert.notEqual(code, 0);
+  assert.match(stderr, /Another copy has become the primary/);
+  assert.doesNotMatch(await refsOf(copies.node(0).path), /late/);
+  assert.doesNotMatch(await refsOf(copies.node(1).path), /late/);
+});
+
 test('a primary that starts again does what it had noted, in part or wholly done already', async () => {
   await using copies = await twoAlike();
   const change = await nextChange(copies, 0, 'noted', 'refs/heads/noted');

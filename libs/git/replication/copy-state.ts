@@ -62,6 +62,7 @@ export class CopyStateFile {
   readonly #gitDir: string;
   #state: CopyState | undefined;
   #opening: Promise<CopyState | undefined> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(disk: Disk, gitDir: string) {
     this.#disk = disk;
@@ -82,9 +83,36 @@ export class CopyStateFile {
     return (await this.read()) ?? empty;
   }
 
-  /** Durable when it resolves. */
-  async write(change: Partial<CopyState>): Promise<void> {
-    const state = { ...(await this.current()), ...change };
+  /**
+   * Durable when it resolves. A function decides on the state as it is at its turn, and may throw:
+   * between what it sees and what is written nothing else is.
+   */
+  write(change: Partial<CopyState> | ((now: CopyState) => Partial<CopyState>)): Promise<void> {
+    return this.#inTurn(async () => {
+      const now = await this.current();
+      const state = { ...now, ...(typeof change === 'function' ? change(now) : change) };
+      await this.#store(state);
+      this.#state = state;
+    });
+  }
+
+  /** Remembers that the prepared transaction of this id has been done. */
+  advance(id: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const { prepared, ...state } = await this.current();
+      if (prepared?.id !== id) return;
+      const { epoch, generation } = prepared;
+      this.#state = { ...state, epoch, generation, lastId: id };
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #store(state: CopyState): Promise<void> {
     const path = `${this.#gitDir}/${fileName}`;
     await unlessMissing(this.#disk.unlink(`${path}.lock`));
     await writeNewFile(
@@ -94,15 +122,6 @@ export class CopyStateFile {
     );
     await this.#disk.rename(`${path}.lock`, path);
     await this.#disk.syncDirectory(this.#gitDir);
-    this.#state = state;
-  }
-
-  /** Remembers that the prepared transaction has been done. */
-  async advance(): Promise<void> {
-    const { prepared, ...state } = await this.current();
-    if (prepared === undefined) return;
-    const { epoch, generation, id: lastId } = prepared;
-    this.#state = { ...state, epoch, generation, lastId };
   }
 
   async #load(): Promise<CopyState | undefined> {
@@ -123,12 +142,31 @@ export class CopyStateFile {
   }
 }
 
+/** How far a copy would be with what it has noted; (0, 0) for a torn one. */
+export function reachOf({ epoch, generation, prepared, isTorn }: CopyState): Reach {
+  if (isTorn) return { epoch: 0, generation: 0 };
+  return prepared ?? { epoch, generation };
+}
+
+type Reach = Pick<CopyState, 'epoch' | 'generation'>;
+
 /** Positive when `one` is further than `other`. */
+export function compareReach(one: Reach, other: Reach): number {
+  return one.epoch - other.epoch || one.generation - other.generation;
+}
+
+/** Positive when `one` is further than `other`, with what they have noted. */
 export function compareCopies(one: CopyState, other: CopyState): number {
-  const reach = ({ epoch, generation, prepared, isTorn }: CopyState): readonly [number, number] => {
-    if (isTorn) return [0, 0];
-    return prepared === undefined ? [epoch, generation] : [prepared.epoch, prepared.generation];
-  };
-  const [first, second] = [reach(one), reach(other)];
-  return first[0] - second[0] || first[1] - second[1];
+  return compareReach(reachOf(one), reachOf(other));
+}
+
+/** What a copy answers to a primary of the past. */
+export function superseded(epoch: number, { sealedEpoch, epoch: own }: CopyState): PackhorseError {
+  return new PackhorseError(
+    'failed_precondition',
+    'Another copy has become the primary of this repository.',
+    {
+      metadata: { epoch, sealedEpoch, own, isSuperseded: true },
+    },
+  );
 }

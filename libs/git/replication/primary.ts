@@ -1,7 +1,7 @@
 import { type Log, type Random, randomId, toPackhorseError } from '#base';
 import type { RefCommand } from '#wire';
 import type { TransactionParticipant } from '../refs/transaction.ts';
-import type { CopyStateFile, ReplicatedTransaction } from './copy-state.ts';
+import { type CopyStateFile, type ReplicatedTransaction, superseded } from './copy-state.ts';
 import type { OtherCopies } from './replication.ts';
 
 /** What a client is told when nobody can say what will become of its push. */
@@ -24,16 +24,17 @@ export function primaryParticipant(
   let transaction: ReplicatedTransaction | undefined;
   const giveUp = async (): Promise<boolean> => {
     if (transaction === undefined) return true;
-    const { generation } = transaction;
+    const { epoch, generation } = transaction;
     const isKnown = await copies.abort(transaction).catch(() => false);
-    await state.write({ prepared: undefined, generation });
+    // Its number is not used again, unless this copy follows another one by now.
+    await state.write((now) => (now.epoch > epoch ? {} : { prepared: undefined, generation }));
     transaction = undefined;
     return isKnown;
   };
   return {
     async prepare(commands: readonly RefCommand[]) {
       const { generation, lastId } = await state.current();
-      transaction = {
+      const noted: ReplicatedTransaction = {
         epoch: copies.epoch,
         generation: generation + 1,
         id: randomId(random),
@@ -41,19 +42,24 @@ export function primaryParticipant(
         commands,
         ...details,
       };
-      const noted = await Promise.allSettled([
-        state.write({ prepared: transaction, isPrimary: true }),
-        copies.prepare(transaction),
+      transaction = noted;
+      const outcomes = await Promise.allSettled([
+        state.write((now) => {
+          if (Math.max(now.sealedEpoch, now.epoch) > noted.epoch) throw superseded(noted.epoch, now);
+          return { prepared: noted, isPrimary: true };
+        }),
+        copies.prepare(noted),
       ]);
-      const failed = noted.find((each) => each.status === 'rejected');
+      const failed = outcomes.find((each) => each.status === 'rejected');
       if (failed === undefined) return undefined;
       const error = toPackhorseError(failed.reason);
       log.warn('a change did not reach enough copies', { error });
       return (await giveUp()) ? error.message : uncertain;
     },
     async committed() {
-      await state.advance();
-      if (transaction !== undefined) await copies.commit(transaction);
+      if (transaction === undefined) return;
+      await state.advance(transaction.id);
+      await copies.commit(transaction);
     },
     async aborted() {
       await giveUp();

@@ -1,7 +1,14 @@
 import { type ByteStream, isZeroOid, type ObjectFormat, type Oid, PackhorseError, zeroOid } from '#base';
 import type { CommandResult, Quarantine, RefCommand, RefSnapshot } from '#wire';
 import type { Pusher } from '../agent.ts';
-import type { CopyState, CopyStateFile, ReplicatedTransaction } from './copy-state.ts';
+import {
+  compareReach,
+  type CopyState,
+  type CopyStateFile,
+  reachOf,
+  type ReplicatedTransaction,
+  superseded,
+} from './copy-state.ts';
 import { keepAside } from './aside.ts';
 import type { Storage } from '../storage.ts';
 
@@ -62,7 +69,9 @@ export class Replica {
   /** Promises, durably, to take nothing of a lower epoch any more; resolves to how far the copy is. */
   async seal(epoch: number): Promise<CopyState> {
     const { state } = this.#host;
-    if ((await state.current()).sealedEpoch < epoch) await state.write({ sealedEpoch: epoch });
+    if ((await state.current()).sealedEpoch < epoch) {
+      await state.write(({ sealedEpoch }) => ({ sealedEpoch: Math.max(sealedEpoch, epoch) }));
+    }
     return await state.current();
   }
 
@@ -79,7 +88,11 @@ export class Replica {
         await this.#checkOrder(transaction);
         await quarantine?.migrate();
         await this.#checkObjects(transaction.commands);
-        await this.#host.state.write({ prepared: transaction, isPrimary: false });
+        // It may have been sealed, or begun to follow, while the objects were looked at.
+        await this.#host.state.write((now) => {
+          requireNext(transaction, now);
+          return { prepared: transaction, isPrimary: false };
+        });
       },
       [Symbol.asyncDispose]: async () => {
         await quarantine?.[Symbol.asyncDispose]();
@@ -89,15 +102,11 @@ export class Replica {
   }
 
   /** What was noted before is done if the primary has done it, and given up if it has not. */
-  async #checkOrder({ epoch, generation, previousId }: ReplicatedTransaction): Promise<void> {
+  async #checkOrder(transaction: ReplicatedTransaction): Promise<void> {
     const before = await this.state();
-    if (epoch < before.sealedEpoch || epoch < before.epoch) throw superseded(epoch, before);
-    if (before.prepared?.id === previousId) await this.#apply(before.prepared);
-    const { isTorn, lastId, ...now } = await this.state();
-    if (!isTorn && lastId === previousId) return;
-    throw new PackhorseError('failed_precondition', 'This copy is not as far as the primary.', {
-      metadata: { epoch: now.epoch, generation: now.generation, asked: generation, isBehind: true },
-    });
+    requireEpoch(transaction, before);
+    if (before.prepared?.id === transaction.previousId) await this.#apply(before.prepared);
+    requireNext(transaction, await this.state());
   }
 
   async #checkObjects(commands: readonly RefCommand[]): Promise<void> {
@@ -125,10 +134,14 @@ export class Replica {
   /** Makes this copy the primary under `epoch`: whatever it has noted is done. */
   async promote(epoch: number): Promise<CopyState> {
     const { state } = this.#host;
-    const { prepared } = await state.current();
+    const before = await state.current();
+    if (before.sealedEpoch > epoch) throw superseded(epoch, before);
+    const { prepared } = before;
     if (prepared !== undefined) await this.#apply(prepared);
-    const { generation } = await state.current();
-    await state.write({ epoch, generation, sealedEpoch: epoch, isPrimary: true });
+    await state.write((now) => {
+      if (now.sealedEpoch > epoch) throw superseded(epoch, now);
+      return { epoch, sealedEpoch: epoch, isPrimary: true };
+    });
     return await state.current();
   }
 
@@ -155,7 +168,7 @@ export class Replica {
       });
     }
     if (head !== undefined && snapshot.head.symref !== head) await host.setHead(head, by);
-    await host.state.advance();
+    await host.state.advance(transaction.id);
   }
 
   /**
@@ -171,7 +184,11 @@ export class Replica {
     const commands = await this.#difference(contents);
     await this.#checkObjects(commands);
     if (before.isPrimary) await keepAside(host.storage, host.gitDir, commands, before);
-    await host.state.write({ isTorn: true, isPrimary: false, prepared: undefined });
+    await host.state.write((now) => {
+      if (contents.epoch < now.sealedEpoch) throw superseded(contents.epoch, now);
+      if (compareReach(contents, reachOf(now)) < 0) throw overtaken();
+      return { isTorn: true, isPrimary: false, prepared: undefined };
+    });
     if (contents.shallows.length > 0) await host.addShallows(contents.shallows);
     const results = await host.transact(commands, { by: server, message: 'copy of the primary' });
     const failed = results.find((result) => result.status === 'rejected');
@@ -210,12 +227,20 @@ export class Replica {
   }
 }
 
-function superseded(epoch: number, { sealedEpoch, epoch: own }: CopyState): PackhorseError {
-  return new PackhorseError(
-    'failed_precondition',
-    'Another copy has become the primary of this repository.',
-    {
-      metadata: { epoch, sealedEpoch, own, isSuperseded: true },
-    },
-  );
+function requireEpoch({ epoch }: ReplicatedTransaction, now: CopyState): void {
+  if (epoch < Math.max(now.sealedEpoch, now.epoch)) throw superseded(epoch, now);
+}
+
+/** Throws unless the transaction comes right after what the copy has done, from a primary that it listens to. */
+function requireNext(transaction: ReplicatedTransaction, now: CopyState): void {
+  requireEpoch(transaction, now);
+  const { epoch, generation, isTorn, lastId } = now;
+  if (!isTorn && lastId === transaction.previousId) return;
+  throw new PackhorseError('failed_precondition', 'This copy is not as far as the primary.', {
+    metadata: { epoch, generation, asked: transaction.generation, isBehind: true },
+  });
+}
+
+function overtaken(): PackhorseError {
+  return new PackhorseError('aborted', 'This copy has noted more by now than it was going to follow.');
 }
