@@ -14,7 +14,7 @@ import { AdminAccess } from './admin-access.ts';
 import { aloneWith } from './alone.ts';
 import type { ClusterPart, joinCluster } from './cluster.ts';
 import type { NodeContext } from './node-context.ts';
-import { observation } from './observation.ts';
+import { observation, observeVolume } from './observation.ts';
 import type { NodeOptions } from './options.ts';
 import { authority, Doors, RunningNode } from './running-node.ts';
 import { version } from './version.ts';
@@ -46,6 +46,7 @@ export async function startAccountsNode(context: NodeContext): Promise<RunningNo
   });
   const admin = new AdminAccess(dataDir, context.random);
   const authenticator = admin.extend(accounts.authenticator);
+  observeVolume(metrics, volume);
   const locator = new Locator(context.pools, [volume], cluster?.peers);
   const git = new AccountsGitGateway(accounts.repositories, locator, limits, session);
   const repositories = new AccountsRepositoryGateway(accounts.repositories, locator, {

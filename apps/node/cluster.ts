@@ -19,6 +19,7 @@ import { type NodeServiceParts, type Peers, serveNodes } from '#gateway';
 import type { Volume } from '#git';
 import { volumeState } from './alone.ts';
 import type { NodeContext } from './node-context.ts';
+import { observeMembership } from './observation.ts';
 import type { NodeOptions } from './options.ts';
 import { authority } from './running-node.ts';
 import { version } from './version.ts';
@@ -74,6 +75,7 @@ export async function joinCluster(
     },
   });
   opening.defer(() => membership.close());
+  observeMembership(context.metrics, membership);
   const placement = opening.adopt(
     new Placement({ membership, reserveBytes: settings.cluster.reserveBytes, replicaRegions: [] }),
     (opened) => opened.close(),

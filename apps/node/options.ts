@@ -107,7 +107,7 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     flags: '--node-name <name>',
     variable: 'PACKHORSE_NODE_NAME',
     fallback: 'node-1',
-    description: 'name of this node',
+    description: 'name of this node (FLY_MACHINE_ID is used when set)',
   },
   region: {
     flags: '--region <region>',
@@ -237,7 +237,8 @@ export const optionDefinitions: { readonly [Name in keyof NodeOptions]: OptionDe
     flags: '--cluster-address <host:port>',
     variable: 'PACKHORSE_CLUSTER_ADDRESS',
     fallback: undefined,
-    description: 'with --nats: where other nodes reach this one, when that is not where it listens',
+    description:
+      'with --nats: where other nodes reach this one, when that is not where it listens (FLY_PRIVATE_IP is used when set)',
   },
   clusterSecret: {
     flags: '--cluster-secret <secret>',

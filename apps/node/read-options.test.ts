@@ -14,6 +14,15 @@ test('the region of Fly.io is used unless another one is named', () => {
   assert.equal(readOptions({ region: 'iad' }, { FLY_REGION: 'fra' }).region, 'iad');
 });
 
+test('a machine of Fly.io has the name and the private address that it has there', () => {
+  const fly = { FLY_MACHINE_ID: '148ed127', FLY_PRIVATE_IP: 'fdaa:0:1::2' };
+  const cluster = { nats: 'nats://127.0.0.1', databaseUrl: 'postgresql://a', clusterPort: '7000' };
+  assert.equal(readOptions({}, fly).nodeName, '148ed127');
+  assert.equal(readOptions({}, fly).clusterAddress, undefined);
+  assert.equal(readOptions(cluster, fly).clusterAddress, '[fdaa:0:1::2]:7000');
+  assert.equal(readOptions({ ...cluster, clusterAddress: 'a:1' }, fly).clusterAddress, 'a:1');
+});
+
 test('a wrong value is refused with the name of its flag', () => {
   for (const flags of [
     { httpPort: 'many' },

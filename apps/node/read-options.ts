@@ -138,22 +138,36 @@ function refuseStrays(options: NodeOptions): void {
   }
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Fly.io tells each machine its name and place, which would otherwise have to be given for each. */
+function flyDefaults(environment: Environment): {
+  readonly [Name in keyof NodeOptions]?: string | undefined;
+} {
+  return { region: environment['FLY_REGION'], nodeName: environment['FLY_MACHINE_ID'] };
+}
+
+/** The machine's address in Fly.io's private network (IPv6), at the port that was given. */
+function flyAddress(environment: Environment, clusterPort: string | undefined): string | undefined {
+  const address = environment['FLY_PRIVATE_IP'];
+  return address === undefined || clusterPort === undefined ? undefined : `[${address}]:${clusterPort}`;
+}
+
 /**
- * Options in force: a given flag, else its environment variable, else the default.
+ * Options in force: a given flag, else its environment variable, else what Fly.io says, else the default.
  * Throws `invalid_argument` with a sentence that names the flag.
  */
 export function readOptions(
   flags: Readonly<Partial<Record<keyof NodeOptions, string | boolean>>>,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
 ): NodeOptions {
+  const fly = flyDefaults(environment);
   const text = (name: keyof NodeOptions): string | undefined => {
     const flag = flags[name];
     if (flag !== undefined) return String(flag);
     const variable = environment[optionDefinitions[name].variable];
     if (variable !== undefined && variable !== '') return variable;
-    return name === 'region'
-      ? (environment['FLY_REGION'] ?? optionDefinitions.region.fallback)
-      : optionDefinitions[name].fallback;
+    return fly[name] ?? optionDefinitions[name].fallback;
   };
   const required = (name: keyof NodeOptions): string => text(name) ?? '';
   const flag = (name: keyof NodeOptions): boolean => ['true', '1', 'yes'].includes(required(name));
@@ -188,7 +202,7 @@ export function readOptions(
     durability: Number(required('durability')),
     nats: text('nats'),
     clusterPort: optionalPort(text('clusterPort'), '--cluster-port'),
-    clusterAddress: text('clusterAddress'),
+    clusterAddress: text('clusterAddress') ?? flyAddress(environment, text('clusterPort')),
     clusterSecret: text('clusterSecret'),
     clusterTlsCa: text('clusterTlsCa'),
     clusterTlsCert: text('clusterTlsCert'),
