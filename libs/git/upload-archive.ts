@@ -34,13 +34,9 @@ export async function* uploadArchive(
   );
   running.stdin.end(request);
   let hasAnswered = false;
-  const chunks = running.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  for (;;) {
-    // A process that was stopped ends its stream with an error; its exit says it better.
-    const next = await chunks.next().catch(() => undefined);
-    if (next === undefined || next.done === true) break;
+  for await (const chunk of running.output()) {
     hasAnswered = true;
-    yield next.value;
+    yield chunk;
   }
   const exit = await running.exit;
   if (exit.stopped !== undefined || (!hasAnswered && exit.code !== 0))

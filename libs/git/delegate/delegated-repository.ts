@@ -68,13 +68,9 @@ export class DelegatedRepository {
     );
     const fed = input === undefined ? undefined : running.feed(input).catch(() => undefined);
     let hasAnswered = false;
-    const chunks = running.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-    for (;;) {
-      // A process that was stopped ends its stream with an error; its exit says it better.
-      const next = await chunks.next().catch(() => undefined);
-      if (next === undefined || next.done === true) break;
+    for await (const chunk of running.output()) {
       hasAnswered = true;
-      await output.write(next.value);
+      await output.write(chunk);
     }
     const exit = await running.exit;
     await fed;

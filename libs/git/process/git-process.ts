@@ -124,6 +124,17 @@ export class GitProcess implements AsyncDisposable {
     }
   }
 
+  /** What it writes to standard output, as fast as that is taken, until it ends or is stopped: `exit` says how. */
+  async *output(): AsyncGenerator<Buffer, void, undefined> {
+    const chunks = this.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    for (;;) {
+      // A process that was stopped ends its stream with an error; its exit says it better.
+      const next = await chunks.next().catch(() => undefined);
+      if (next === undefined || next.done === true) return;
+      yield next.value;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop('disposed');
     await this.exit.catch(() => undefined);
