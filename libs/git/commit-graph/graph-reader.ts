@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { ObjectFormat } from '#base';
+import { readAt } from '../read-at.ts';
 import type { Storage } from '../storage.ts';
 import { hasErrno, unlessMissing } from '../volume/disk.ts';
 import { areUnchanged, type SeenPath } from '../volume/seen-file.ts';
@@ -166,16 +167,4 @@ async function readStart(path: string, maxBytes: number): Promise<Buffer | undef
   } finally {
     await file.close();
   }
-}
-
-/** Up to `lengthBytes` from a position; less at the end of the file. */
-async function readAt(file: FileHandle, position: number, lengthBytes: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(lengthBytes);
-  let filled = 0;
-  while (filled < lengthBytes) {
-    const { bytesRead } = await file.read(buffer, filled, lengthBytes - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
 }

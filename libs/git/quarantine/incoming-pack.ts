@@ -1,15 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { inflateSync } from 'node:zlib';
-import { type ObjectFormat, type Oid, PackhorseError } from '#base';
+import { type ObjectFormat, type Oid, oidLength, PackhorseError } from '#base';
 import { objectTooLarge, type RawObject } from '../objects/raw.ts';
-import { isSoundFanout } from '../packs/pack-index-file.ts';
+import { PackIndexFile } from '../packs/pack-index-file.ts';
+import { readAt } from '../read-at.ts';
 import type { ObjectKind } from '../reader.ts';
 import { applyDelta, deltaHead } from './delta.ts';
 
-const hashBytes = { sha1: 20, sha256: 32 } as const;
-const headerBytes = 8;
 const packHeaderBytes = 12;
-const fanoutBytes = 256 * 4;
 /** An entry's type and size take few bytes, and a delta's base at most a hash more. */
 const entryHeaderBytes = 64;
 /** Deltas are never chained deeper than git writes them. */
@@ -33,46 +31,37 @@ const offsetDelta = 6;
 const refDelta = 7;
 
 /**
- * One pack with its index (gitformat-pack, version 2 of the index), just enough to tell which
- * objects are in it and what they are, and to read commits: asking here spares a push git processes. Every delta
- * has its base in the same pack, because index-pack completes thin packs.
+ * One pack with its index, just enough to tell which objects are in it and what they are, and to
+ * read commits: asking here spares a push git processes. Every delta has its base in the same pack,
+ * because index-pack completes thin packs.
  */
 export class IncomingPack implements AsyncDisposable {
-  readonly #index: FileHandle;
+  readonly #index: PackIndexFile;
   readonly #pack: FileHandle;
   readonly #hashBytes: number;
-  readonly #fanout: Buffer;
   /** Of the pack. */
   readonly sizeBytes: number;
-  /** The ids that start with one byte, read once each. */
-  readonly #buckets = new Map<number, Promise<Buffer>>();
 
-  private constructor(index: FileHandle, pack: OpenPack, format: ObjectFormat, fanout: Buffer) {
+  private constructor(index: PackIndexFile, pack: OpenPack, format: ObjectFormat) {
     this.#index = index;
     this.#pack = pack.file;
     this.sizeBytes = pack.sizeBytes;
-    this.#hashBytes = hashBytes[format];
-    this.#fanout = fanout;
+    this.#hashBytes = oidLength(format) / 2;
   }
 
   /** Opens `<base>.idx` and `<base>.pack`. */
   static async open(base: string, format: ObjectFormat): Promise<IncomingPack> {
-    const index = await open(`${base}.idx`);
+    const index = await PackIndexFile.open(`${base}.idx`, format);
     try {
-      const head = await readAt(index, 0, headerBytes + fanoutBytes);
-      if (head.length < headerBytes + fanoutBytes) throw malformed();
-      if (head.readUInt32BE(0) !== 0xff744f63 || head.readUInt32BE(4) !== 2) throw malformed();
-      const fanout = head.subarray(headerBytes);
-      if (!isSoundFanout(fanout, (await index.stat()).size, hashBytes[format])) throw malformed();
-      return new IncomingPack(index, await openPack(`${base}.pack`), format, fanout);
+      return new IncomingPack(index, await openPack(`${base}.pack`), format);
     } catch (error) {
-      await index.close();
+      await index[Symbol.asyncDispose]();
       throw error;
     }
   }
 
   get objects(): number {
-    return this.#fanout.readUInt32BE(fanoutBytes - 4);
+    return this.#index.count;
   }
 
   /** What `oid` is; undefined when it is not in this pack. */
@@ -103,7 +92,7 @@ export class IncomingPack implements AsyncDisposable {
 
   /** The entry of an object, the one of its base, and so on: the last one has a kind. */
   async *#chain(oid: Oid): AsyncGenerator<Entry, void, undefined> {
-    let offset = await this.#offsetOf(Buffer.from(oid, 'hex'));
+    let offset = await this.#index.offsetOf(Buffer.from(oid, 'hex'));
     if (offset === undefined) return;
     for (let depth = 0; depth < maxChain; depth += 1) {
       if (offset < packHeaderBytes) throw malformed();
@@ -116,7 +105,7 @@ export class IncomingPack implements AsyncDisposable {
         while (((header[position] ?? 0) & 0x80) !== 0) position += 1;
         position += 1;
       } else if (type === refDelta) {
-        const base = await this.#offsetOf(header.subarray(position, position + this.#hashBytes));
+        const base = await this.#index.offsetOf(header.subarray(position, position + this.#hashBytes));
         if (base === undefined) throw malformed();
         offset = base;
         position += this.#hashBytes;
@@ -152,14 +141,10 @@ export class IncomingPack implements AsyncDisposable {
   async *sizesOfLong(packedBytes: number): AsyncGenerator<number, void, undefined> {
     const stretchBytes = Math.max(1, Math.floor(packedBytes / 2));
     const last = new Uint32Array(Math.ceil(this.sizeBytes / stretchBytes) + 1);
-    const total = this.objects;
-    const table = headerBytes + fanoutBytes + total * (this.#hashBytes + 4);
-    for (let position = 0; position < total; position += offsetsPerRead) {
-      const count = Math.min(offsetsPerRead, total - position);
-      const offsets = await readFully(this.#index, table + position * 4, count * 4);
+    for await (const offsets of this.#index.offsets(offsetsPerRead)) {
       for (let at = 0; at < offsets.length; at += 4) {
         const offset = offsets.readUInt32BE(at);
-        if (offset >= this.sizeBytes || offset >= 0x80000000) throw malformed();
+        if (offset >= this.sizeBytes) throw malformed();
         const stretch = Math.floor(offset / stretchBytes);
         last[stretch] = Math.max(last[stretch] ?? 0, offset);
       }
@@ -172,34 +157,8 @@ export class IncomingPack implements AsyncDisposable {
     }
   }
 
-  async #offsetOf(id: Buffer): Promise<number | undefined> {
-    const bucket = id[0];
-    if (bucket === undefined || id.length < this.#hashBytes) throw malformed();
-    const first = bucket === 0 ? 0 : this.#fanout.readUInt32BE((bucket - 1) * 4);
-    let reading = this.#buckets.get(bucket);
-    if (reading === undefined) {
-      const start = headerBytes + fanoutBytes + first * this.#hashBytes;
-      const lengthBytes = (this.#fanout.readUInt32BE(bucket * 4) - first) * this.#hashBytes;
-      this.#buckets.set(bucket, (reading = readFully(this.#index, start, lengthBytes)));
-    }
-    const found = binarySearch(await reading, id, this.#hashBytes);
-    return found === undefined ? undefined : await this.#offsetAt(first + found);
-  }
-
-  /** The table behind ids and checksums; offsets past 2 GiB are in a second one behind it. */
-  async #offsetAt(position: number): Promise<number> {
-    const total = this.objects;
-    const table = headerBytes + fanoutBytes + total * (this.#hashBytes + 4);
-    const offset = (await readFully(this.#index, table + position * 4, 4)).readUInt32BE(0);
-    if (offset < 0x80000000) return offset;
-    const large = table + total * 4 + (offset - 0x80000000) * 8;
-    const value = Number((await readFully(this.#index, large, 8)).readBigUInt64BE(0));
-    if (!Number.isSafeInteger(value)) throw malformed();
-    return value;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#index.close(), this.#pack.close()]);
+    await Promise.all([this.#index[Symbol.asyncDispose](), this.#pack.close()]);
   }
 }
 
@@ -248,37 +207,6 @@ function baseDistance(bytes: Buffer, from: number): number {
   return value;
 }
 
-function binarySearch(sorted: Buffer, id: Buffer, width: number): number | undefined {
-  let low = 0;
-  let high = sorted.length / width;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const order = sorted.compare(id, 0, width, middle * width, (middle + 1) * width);
-    if (order === 0) return middle;
-    if (order < 0) low = middle + 1;
-    else high = middle;
-  }
-  return undefined;
-}
-
-async function readFully(file: FileHandle, position: number, lengthBytes: number): Promise<Buffer> {
-  const bytes = await readAt(file, position, lengthBytes);
-  if (bytes.length < lengthBytes) throw malformed();
-  return bytes;
-}
-
-/** Up to `lengthBytes` from a position; less at the end of the file. */
-async function readAt(file: FileHandle, position: number, lengthBytes: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(lengthBytes);
-  let filled = 0;
-  while (filled < lengthBytes) {
-    const { bytesRead } = await file.read(buffer, filled, lengthBytes - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
-}
-
 function malformed(): PackhorseError {
-  return new PackhorseError('data_loss', 'The index of the pushed pack is damaged.');
+  return new PackhorseError('data_loss', 'The pushed pack or its index is damaged.');
 }
