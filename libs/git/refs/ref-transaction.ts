@@ -1,16 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isZeroOid } from '#base';
 import type { CommandResult, Ref, RefCommand } from '#wire';
-import { diskError, forEachBounded, hasErrno, unlessMissing, writeNewFile } from '../volume/disk.ts';
+import { diskError, forEachBounded, unlessMissing } from '../volume/disk.ts';
 import type { TransactionState } from '../hooks/transaction-hook.ts';
 import { NameConflicts } from './conflicts.ts';
 import { cannotLock, mismatch, mismatchDetail } from './mismatch.ts';
 import type { RefValue } from './loose-refs.ts';
-import { type PackedRefs, renderPackedRefs } from './packed-refs.ts';
+import { RefChanges } from './ref-changes.ts';
 import { findPacked, type RefFilesState } from './ref-files.ts';
 import { LockFile } from './ref-lock.ts';
 import { isStorableRefName } from './ref-name.ts';
-import { reflogLine, removeEmptyDirectories, removeEmptyParents } from './reflog.ts';
+import { reflogLine, removeEmptyParents } from './reflog.ts';
 import { ReflogBacklog, type ReflogEntry } from './reflog-backlog.ts';
 import { merge } from './snapshot.ts';
 import type { TransactionContext, TransactionOptions, TransactionOutcome } from './transaction.ts';
@@ -47,9 +47,7 @@ export class RefTransaction {
   readonly #context: TransactionContext;
   readonly #options: TransactionOptions;
   readonly #steps: readonly Step[];
-  readonly #undo: (() => Promise<unknown>)[] = [];
-  /** Directories in which names changed. */
-  readonly #directories = new Set<string>();
+  readonly #changes: RefChanges;
   readonly #toPacked: boolean;
   #packedLock: LockFile | undefined;
   #state: RefFilesState | undefined;
@@ -60,6 +58,7 @@ export class RefTransaction {
   constructor(context: TransactionContext, commands: readonly RefCommand[], options: TransactionOptions) {
     this.#context = context;
     this.#options = options;
+    this.#changes = new RefChanges(context);
     this.#steps = commands.map((command) => ({
       command,
       kind: kindOf(command),
@@ -91,7 +90,7 @@ export class RefTransaction {
     } catch (error) {
       this.#clean = false;
       this.#context.log.warn('A ref transaction failed.', { error, gitDir: this.#context.gitDir });
-      await this.#takeBack();
+      await this.#changes.takeBack();
       await this.#tellParticipant('aborted');
       this.#rejectPending(diskError(error).message);
       changes = new Map();
@@ -182,7 +181,7 @@ export class RefTransaction {
       reject(step, reason ?? 'a ref of that name conflicts with an existing ref');
     } else {
       step.lock = lock;
-      for (const directory of lock.madeIn) this.#directories.add(directory);
+      for (const directory of lock.madeIn) this.#changes.touched(directory);
     }
   }
 
@@ -254,10 +253,10 @@ export class RefTransaction {
     if (this.#putsLogsOff) await this.#putLogsOff(written);
     if (this.#toPacked) await this.#removeLoose([...written, ...deleted]);
     else {
-      for (const step of written) await this.#replaceLoose(step);
+      for (const { name, lock, loose } of written) await this.#changes.replaceLoose(name, lock, loose);
       await this.#removeLoose(deleted);
     }
-    await forEachBounded(this.#directories, concurrency, (path) => this.#context.disk.syncDirectory(path));
+    await this.#changes.sync();
     return changes;
   }
 
@@ -288,7 +287,7 @@ export class RefTransaction {
     const writes = [
       ...values.map((step) => () => step.lock?.write([Buffer.from(`${step.command.newOid}\n`)])),
       ...entries.map(({ log, line }) => async () => {
-        this.#undo.push(await reflogs.append(log, line, durable));
+        this.#changes.done(await reflogs.append(log, line, durable));
       }),
     ];
     await forEachBounded(writes, concurrency, async (write) => await write());
@@ -297,7 +296,7 @@ export class RefTransaction {
   async #putLogsOff(steps: readonly Step[]): Promise<void> {
     const { disk, gitDir } = this.#context;
     const entries = [...this.#reflogEntries(steps)];
-    if (entries.length > 0) this.#undo.push(await new ReflogBacklog(disk, gitDir).add(entries));
+    if (entries.length > 0) this.#changes.done(await new ReflogBacklog(disk, gitDir).add(entries));
   }
 
   /** Replaces packed-refs where it has to change: for what is written to it and for deletions. */
@@ -311,78 +310,17 @@ export class RefTransaction {
     );
     if (inPacked.length === 0) return;
     const complete = before.peeling === 'all' ? before.refs : await this.#context.peel(before.refs);
-    this.#undo.push(() => this.#putPacked(before));
-    await this.#putPacked({ refs: merge(complete, new Map(inPacked)), peeling: 'all' });
     // Durable before any loose file goes: an older packed value must never come back in its place.
-    await this.#context.disk.syncDirectory(this.#context.gitDir);
-  }
-
-  async #putPacked(packed: PackedRefs): Promise<void> {
-    const { disk } = this.#context;
-    const path = this.#path('packed-refs.new');
-    await unlessMissing(disk.unlink(path));
-    const file = await disk.create(path);
-    try {
-      for (const chunk of renderPackedRefs(packed.refs)) await file.write(chunk);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await disk.rename(path, this.#path('packed-refs'));
-  }
-
-  async #replaceLoose(step: Step): Promise<void> {
-    const { disk } = this.#context;
-    const path = this.#path(step.name);
-    const { loose } = step;
-    this.#undo.push(() =>
-      loose === undefined ? unlessMissing(disk.unlink(path)) : this.#putLoose(path, loose),
-    );
-    try {
-      await step.lock?.commit();
-    } catch (error) {
-      if (!hasErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')) throw error;
-      // What is left of refs that once were below this name.
-      await removeEmptyDirectories(disk, path);
-      await step.lock?.commit();
-    }
-    this.#directories.add(path.slice(0, path.lastIndexOf('/')));
-  }
-
-  async #removeLoose(steps: readonly Step[]): Promise<void> {
-    const { disk } = this.#context;
-    await forEachBounded(steps, concurrency, async (step) => {
-      const { loose } = step;
-      if (loose === undefined) return;
-      const path = this.#path(step.name);
-      this.#undo.push(() => this.#putLoose(path, loose));
-      await unlessMissing(disk.unlink(path));
-      this.#directories.add(path.slice(0, path.lastIndexOf('/')));
+    await this.#changes.replacePacked(before, {
+      refs: merge(complete, new Map(inPacked)),
+      peeling: 'all',
     });
   }
 
-  /** Only for taking back: the ref's lock, or being the only writer, keeps everyone else away. */
-  async #putLoose(path: string, value: RefValue): Promise<void> {
-    const { disk } = this.#context;
-    // Nobody misses what led nowhere.
-    if (value.kind === 'broken') {
-      await unlessMissing(disk.unlink(path));
-      return;
-    }
-    const text = value.kind === 'oid' ? `${value.oid}\n` : `ref: ${value.target}\n`;
-    await unlessMissing(disk.unlink(`${path}.lock`));
-    await writeNewFile(disk, `${path}.lock`, Buffer.from(text));
-    await disk.rename(`${path}.lock`, path);
-  }
-
-  async #takeBack(): Promise<void> {
-    for (const undo of this.#undo.toReversed()) {
-      try {
-        await undo();
-      } catch (error) {
-        this.#context.log.error('A failed ref transaction could not be taken back.', { error });
-      }
-    }
+  async #removeLoose(steps: readonly Step[]): Promise<void> {
+    await forEachBounded(steps, concurrency, async ({ name, loose }) => {
+      if (loose !== undefined) await this.#changes.removeLoose(name, loose);
+    });
   }
 
   /** Releases locks, and removes logs and directories that deleted refs leave behind. What fails here changes no ref. */
