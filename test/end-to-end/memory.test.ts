@@ -61,9 +61,8 @@ for (const door of doors) {
     }
 
     test('a push stays within its bound, and one twice as large adds nothing', async (context) => {
-      // The first push of a process also pays for code that is compiled and heaps that grow once.
-      await push(door, sizes.small);
-      const small = await push(door, sizes.small);
+      // What a push leaves for the collector is idle memory for the next one, so the largest of two is what one takes.
+      const small = Math.max(await push(door, sizes.small), await push(door, sizes.small));
       const large = await push(door, sizes.large);
       context.diagnostic(
         `above idle: ${inMiB(small)} for ${inMiB(sizes.small)}, ${inMiB(large)} for ${inMiB(sizes.large)}`,
